@@ -1,0 +1,50 @@
+"""scalebridge: how a material behaves from what it is made of.
+
+Names are loaded on first use, so that ``scalebridge --help`` does not wait for JAX.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+try:
+    __version__ = version("scalebridge")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+_HOMES = {
+    "Cell": "cell",
+    "ConvergenceError": "errors",
+    "Effective": "upscaling",
+    "InputError": "errors",
+    "Microstructure": "microstructure",
+    "Solver": "cell",
+    "effective": "upscaling",
+    "generate": "microstructure",
+    "read": "microstructure",
+}
+_SUBPACKAGES = ("laws", "microstructure", "tensors", "cell", "upscaling", "errors")
+
+__all__ = ["__version__", "laws", "tensors", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _SUBPACKAGES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'scalebridge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from scalebridge import laws, tensors
+    from scalebridge.cell import Cell, Solver
+    from scalebridge.errors import ConvergenceError, InputError
+    from scalebridge.microstructure import Microstructure, generate, read
+    from scalebridge.upscaling import Effective, effective

@@ -1,0 +1,217 @@
+"""The Cell: a microstructure, a law for each phase, and boundary conditions. It is a Law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from scalebridge import tensors
+from scalebridge._runtime import require_double_precision
+from scalebridge.cell import checks, implicit, media
+from scalebridge.cell.discretisation import Discretisation
+from scalebridge.laws.protocol import Kinematics, Law, Response, State
+from scalebridge.microstructure.image import Microstructure
+
+
+class Cell(Law):
+    """A representative volume element, periodic, on its voxel grid.
+
+    Parameters
+    ----------
+    microstructure : Microstructure
+        The image, 2D or 3D.
+    laws : mapping of phase name to Law
+        A law for each phase, all of one physics. A law may be a Cell.
+    boundary : "periodic"
+        Space of the fluctuation.
+    element : "reduced", "full" or "bbar", optional
+        How a voxel sees the nodal field. Default: "reduced", the one-point
+        rotated scheme, unless a phase is void, where thin struts of one-point
+        elements are mechanisms and "full" is the default.
+    plane : "strain", optional
+        Mandatory for 2D mechanics, and only there.
+    orientation : mapping of phase name to array, optional
+        Orientation of anisotropic phases: a rotation matrix (3, 3) or Bunge
+        Euler angles (3,) in radians for the phase, or fields of them,
+        (3, 3, …) and (3, …), over the voxels of the image.
+    tolerance : float
+        Relative residual ‖g‖₂/‖b‖₂ to which `respond` solves.
+
+    Attributes
+    ----------
+    warnings : tuple of str
+        What the user should know before trusting a result.
+
+    Raises
+    ------
+    InputError
+        When a phase has no law, laws of different physics meet, or an option is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np, scalebridge as sb
+    >>> layers = sb.Microstructure(np.repeat([0, 1], 4)[:, None] * np.ones((1, 8), int),
+    ...                            spacing=1.0, phases={"a": 0, "b": 1})
+    >>> cell = sb.Cell(layers, {"a": sb.laws.Conduction(1.0), "b": sb.laws.Conduction(10.0)})
+    >>> np.round(sb.effective(cell).tensor, 6).tolist()
+    [[1.818182, 0.0], [0.0, 5.5]]
+    """
+
+    laws: dict[str, Law]
+    rotations: dict[str, Array]
+    materials: Array
+    microstructure: Microstructure = eqx.field(static=True)
+    boundary: str = eqx.field(static=True)
+    element: str = eqx.field(static=True)
+    plane: str | None = eqx.field(static=True)
+    tolerance: float = eqx.field(static=True)
+    physics: str = eqx.field(static=True)
+    warnings: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        microstructure: Microstructure,
+        laws: Mapping[str, Law],
+        *,
+        boundary: str = "periodic",
+        element: str | None = None,
+        plane: str | None = None,
+        orientation: Mapping[str, Any] | None = None,
+        tolerance: float = 1e-8,
+    ) -> None:
+        require_double_precision()
+        checks.check_microstructure(microstructure)
+        checks.check_names(microstructure, laws)
+        checks.check_options(boundary, element, tolerance)
+        self.microstructure = microstructure
+        self.physics = checks.common_physics(laws, microstructure.dim)
+        checks.check_plane(plane, self.physics, microstructure.dim)
+        ordered = {name: laws[name] for name in microstructure.names}
+        self.laws, notes = checks.resolve_limits(ordered, self.physics)
+        self.rotations = checks.rotations(orientation, microstructure)
+        void = checks.void_phases(self.laws)
+        self.boundary, self.plane, self.tolerance = boundary, plane, tolerance
+        self.element = element or ("full" if void else "reduced")
+        self.warnings = (*notes, *checks.strut_warnings(microstructure, void))
+        self.materials = jnp.asarray(media.with_ghosts(self._material_image()))
+
+    @property
+    def dim(self) -> int:
+        """Space dimension."""
+        return self.microstructure.dim
+
+    @property
+    def kinematics(self) -> Kinematics:
+        return Kinematics(self.physics, self.dim)
+
+    @property
+    def is_linear(self) -> bool:
+        return True
+
+    @property
+    def has_void(self) -> bool:
+        """Whether a phase carries nothing."""
+        return bool(checks.void_phases(self.laws))
+
+    @property
+    def discretisation(self) -> Discretisation:
+        """What shapes the compiled kernels."""
+        spacing = np.asarray(self.microstructure.spacing, float)
+        relative = spacing / np.exp(np.mean(np.log(spacing)))
+        return Discretisation(
+            shape=tuple(self.microstructure.shape),
+            spacing=tuple(float(np.round(h, 12)) for h in relative),
+            element=self.element,
+            physics=self.physics,
+            isotropic=all(law.is_isotropic for law in self.laws.values()),
+        )
+
+    def phase_moduli(self) -> Array:
+        """Return the (phase, m, m) tangents of the laws, unrotated, as this cell sees them."""
+        return jnp.stack(
+            [media.restrict(_modulus(law), self.physics, self.dim) for law in self.laws.values()]
+        )
+
+    def moduli(self) -> Array:
+        """Return the (material, m, m) moduli: phases first, then the voxels turned one by one."""
+        rows, fields = [], []
+        for name, law in self.laws.items():
+            modulus, rotation = _modulus(law), self.rotations.get(name)
+            if rotation is None:
+                rows.append(media.restrict(modulus, self.physics, self.dim))
+            elif rotation.ndim == 2:
+                turned = _turn(modulus, rotation, self.physics)
+                rows.append(media.restrict(turned, self.physics, self.dim))
+            else:
+                rows.append(media.restrict(modulus, self.physics, self.dim))
+                fields.append(
+                    jax.vmap(
+                        lambda r, c=modulus: media.restrict(
+                            _turn(c, r, self.physics), self.physics, self.dim
+                        ),
+                        in_axes=-1,
+                    )(rotation)
+                )
+        return jnp.concatenate([jnp.stack(rows), *fields])
+
+    def reference(self) -> Array:
+        """Return the (m, m) modulus of the preconditioner's medium.
+
+        Where phases are turned it is isotropic: then the bounds of the
+        preconditioned spectrum are those of the phases, however they are turned.
+        """
+        mean = media.reference_modulus(jax.lax.stop_gradient(self.phase_moduli()))
+        if not self.rotations:
+            return mean
+        return media.isotropic_average(mean, self.physics, self.dim)
+
+    def _material_image(self) -> np.ndarray:
+        """Rows of `moduli` by voxel: a phase's own, or one for each voxel of an orientation field."""
+        labels = self.microstructure.labels
+        fields = [name for name, r in self.rotations.items() if r.ndim == 3]
+        if not fields:
+            return labels
+        image = labels.astype(np.int32)
+        position = len(self.laws)
+        for name in self.laws:
+            if name in fields:
+                mask = self.microstructure.mask(name)
+                image[mask] = position + np.arange(mask.sum())
+                position += int(mask.sum())
+        return image
+
+    def respond(self, gradient: Any, state: State = (), dt: float | Array = 1.0) -> Response:
+        """Average flux and energy under an average gradient.
+
+        The pure core: `jax.jit`, `grad`, `jacfwd` and `vmap` go through it. The
+        values are NaN where conjugate gradients did not reach `tolerance`.
+
+        Parameters
+        ----------
+        gradient : (component,)
+            Average gradient, or strain in Mandel components.
+        """
+        mean = jnp.asarray(gradient, dtype=float)
+        disc, moduli, reference = self.discretisation, self.moduli(), self.reference()
+        flux = implicit.average_flux(
+            disc, self.materials, moduli, reference, mean, self.tolerance
+        )
+        return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))
+
+
+def _modulus(law: Law) -> Array:
+    """Tangent of a linear law."""
+    return law.tangent()
+
+
+def _turn(modulus: Array, rotation: Array, physics: str) -> Array:
+    """Return a 3D modulus turned by a rotation matrix."""
+    if physics == "conduction":
+        return rotation @ modulus @ rotation.T
+    return tensors.rotate_mandel4(modulus, rotation)

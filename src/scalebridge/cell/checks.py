@@ -1,0 +1,196 @@
+"""What a Cell asks of its arguments, and what it tells about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from scalebridge import tensors
+from scalebridge.cell.discretisation import ELEMENTS
+from scalebridge.errors import InputError, did_you_mean
+from scalebridge.laws._checks import concrete
+from scalebridge.laws.limits import Rigid, Void
+from scalebridge.laws.protocol import Law
+from scalebridge.microstructure.image import Microstructure
+
+
+def check_microstructure(microstructure: Any) -> None:
+    """Refuse anything but a Microstructure."""
+    if not isinstance(microstructure, Microstructure):
+        raise InputError(
+            f"`microstructure` must be a Microstructure, but is a {type(microstructure).__name__}; "
+            "build one with sb.Microstructure(labels, spacing, phases) or sb.read(...)"
+        )
+
+
+def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None:
+    """Refuse phases without a law, and laws without a phase."""
+    names = microstructure.names
+    for name in names:
+        if name not in laws:
+            raise InputError(
+                f"`laws` must have a law for each phase, but phase {name!r} has none; "
+                f"add {name!r} to the laws {sorted(laws)}"
+            )
+    for name, law in laws.items():
+        if name not in names:
+            raise InputError(
+                f"`laws` names the phase {name!r}, but the image has {list(names)}"
+                f"{did_you_mean(name, names)}"
+            )
+        if not isinstance(law, Law):
+            raise InputError(f"`laws[{name!r}]` must be a Law, but is {law!r}; see sb.laws")
+        if not law.is_linear:
+            raise InputError(
+                f"`laws[{name!r}]` must be linear, but {type(law).__name__} is not; "
+                "this version solves linear cells only"
+            )
+
+
+def check_options(boundary: str, element: str | None, tolerance: float) -> None:
+    """Refuse unknown boundaries and elements."""
+    if boundary != "periodic":
+        raise InputError(
+            f"`boundary` must be 'periodic', but is {boundary!r}{did_you_mean(boundary, ['periodic'])}; "
+            "other boundary conditions are not in this version"
+        )
+    if element is not None and element not in ELEMENTS:
+        raise InputError(
+            f"`element` must be one of {list(ELEMENTS)}, but is {element!r}"
+            f"{did_you_mean(element, ELEMENTS)}"
+        )
+    if not 0 < tolerance < 1:
+        raise InputError(f"`tolerance` must lie between 0 and 1, but is {tolerance!r}; try 1e-8")
+
+
+def common_physics(laws: Mapping[str, Law], dim: int) -> str:
+    """Return the physics that all laws share."""
+    found = {n: law.kinematics for n, law in laws.items() if not isinstance(law, Void | Rigid)}
+    if not found:
+        raise InputError("`laws` must hold a material law, but all phases are void or rigid; add one")
+    physics = {k.physics for k in found.values()}
+    if len(physics) > 1:
+        listed = ", ".join(f"{n!r}: {k.physics}" for n, k in found.items())
+        raise InputError(f"`laws` must all be of one physics, but are {listed}; make one cell for each")
+    for name, kinematics in found.items():
+        if kinematics.dim < dim:
+            raise InputError(
+                f"`laws[{name!r}]` is two-dimensional, but the image has {dim} dimensions; "
+                "pass a number or a 3D tensor"
+            )
+    return physics.pop()
+
+
+def check_plane(plane: str | None, physics: str, dim: int) -> None:
+    """Ask 2D mechanics for its plane state, and nothing else for one."""
+    needed = physics == "elasticity" and dim == 2
+    if needed and plane != "strain":
+        got = "is missing" if plane is None else f"is {plane!r}"
+        raise InputError(
+            f"`plane` must be 'strain' for mechanics on a 2D image, but {got}; "
+            "pass plane='strain' (plane stress and generalised plane strain are not in this version)"
+        )
+    if not needed and plane is not None:
+        raise InputError(
+            f"`plane` is for mechanics on 2D images only, but this is {physics} in {dim}D; leave it out"
+        )
+
+
+def resolve_limits(laws: dict[str, Law], physics: str) -> tuple[dict[str, Law], tuple[str, ...]]:
+    """Adapt void and rigid phases to the others; tell how rigid is approximated."""
+    resolved: dict[str, Law] = {}
+    notes = []
+    for name, law in laws.items():
+        if isinstance(law, Void):
+            resolved[name] = Void(physics)
+        elif isinstance(law, Rigid):
+            others = [tangent(o) for o in laws.values() if not isinstance(o, Void | Rigid)]
+            largest = jnp.max(jnp.stack([jnp.linalg.eigvalsh(c)[-1] for c in others]))
+            resolved[name] = Rigid(law.factor, physics, largest)
+            notes.append(
+                f"phase {name!r} is rigid: approximated by {law.factor:g} times the largest "
+                f"modulus of the other phases, an error of order {1 / law.factor:.0e}"
+            )
+        else:
+            resolved[name] = law
+    return resolved, tuple(notes)
+
+
+def void_phases(laws: Mapping[str, Law]) -> tuple[str, ...]:
+    """Names of the phases whose modulus is zero, where that is known."""
+    return tuple(name for name, law in laws.items() if _is_zero(law))
+
+
+@eqx.filter_jit
+def tangent(law: Law) -> Array:
+    """Tangent of a linear law, compiled once for each kind of law."""
+    return law.tangent()
+
+
+def _is_zero(law: Law) -> bool:
+    if isinstance(law, Void):
+        return True
+    if isinstance(law, Rigid):
+        return False
+    values = concrete(tangent(law))
+    return values is not None and not np.any(values)
+
+
+def strut_warnings(microstructure: Microstructure, void: tuple[str, ...]) -> tuple[str, ...]:
+    """Warn of struts too thin for their voxels, where a phase is void."""
+    if not void:
+        return ()
+    notes = []
+    for name in microstructure.names:
+        thin = 0.0 if name in void else microstructure.thin_fraction(name, voxels=3)
+        if thin > 0.05:
+            notes.append(
+                f"{100 * thin:.0f} % of phase {name!r} lies in struts thinner than 3 voxels; "
+                "their bending is poorly resolved: refine the image to see by how much"
+            )
+    return tuple(notes)
+
+
+def rotations(orientation: Mapping[str, Any] | None, microstructure: Microstructure) -> dict[str, Array]:
+    """Return rotation matrices by phase: (3, 3), or (3, 3, voxels of the phase)."""
+    found = {}
+    for name, value in (orientation or {}).items():
+        if name not in microstructure.names:
+            raise InputError(
+                f"`orientation` names the phase {name!r}, but the image has "
+                f"{list(microstructure.names)}{did_you_mean(name, microstructure.names)}"
+            )
+        found[name] = jnp.asarray(_rotation(name, np.asarray(value, float), microstructure))
+    return found
+
+
+def _rotation(name: str, array: np.ndarray, microstructure: Microstructure) -> np.ndarray:
+    field = tuple(microstructure.shape)
+    if array.shape in {(3,), (3, *field)}:
+        kind, trailing = "angles", array.shape[1:]
+    elif array.shape in {(3, 3), (3, 3, *field)}:
+        kind, trailing = "matrix", array.shape[2:]
+    else:
+        raise InputError(
+            f"`orientation[{name!r}]` must be Bunge angles (3,) or a rotation matrix (3, 3), or a "
+            f"field of them over the voxels {field}, but has shape {array.shape}"
+        )
+    if trailing:
+        array = array[..., microstructure.mask(name)]
+    if not np.all(np.isfinite(array)):
+        raise InputError(f"`orientation[{name!r}]` must be finite in its phase, but has NaN or inf")
+    if kind == "angles":
+        return np.asarray(tensors.rotation_from_euler(array))
+    product = np.einsum("ij...,kj...->ik...", array, array)
+    off = np.abs(product - np.eye(3).reshape((3, 3) + (1,) * (array.ndim - 2))).max(initial=0.0)
+    if off > 1e-6:
+        raise InputError(
+            f"`orientation[{name!r}]` must be rotation matrices, but R·Rᵀ differs from 1 by {off:.2g}; "
+            "Euler angles have shape (3, …)"
+        )
+    return array

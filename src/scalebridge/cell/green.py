@@ -1,0 +1,133 @@
+"""The inverse of the homogeneous reference medium, diagonal in Fourier space.
+
+On a homogeneous periodic grid the element's modes have the symbols
+
+    average: cos(k/2),   difference: 2i sin(k/2),
+
+up to a phase that all modes of one gradient share. The symbol of Bᵀ C⁰ B is
+therefore real and symmetric, of the same discretisation as the cell's operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial, reduce
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from scalebridge import tensors
+from scalebridge.cell.discretisation import Axes, Discretisation
+from scalebridge.cell.stencil import Field
+
+Pair = tuple[int, int]
+_ZERO_MODE = 1e-14  # of the largest: modes without energy, of symbols exact to rounding
+
+
+def _factors(disc: Discretisation) -> tuple[list[Array], list[Array]]:
+    """Symbols of difference and average along each axis, shaped to broadcast."""
+    sines, cosines = [], []
+    for axis, n in enumerate(disc.shape):
+        count = n // 2 + 1 if axis == disc.dim - 1 else n
+        half = np.pi * np.arange(count) / n
+        cosine = np.cos(half)
+        if n % 2 == 0:
+            cosine[n // 2] = 0.0  # cos(π/2): the checkerboard modes are exactly without energy
+        shape = [1] * disc.dim
+        shape[axis] = count
+        sines.append(jnp.asarray(2 * np.sin(half)).reshape(shape))
+        cosines.append(jnp.asarray(cosine).reshape(shape))
+    return sines, cosines
+
+
+def _moments(disc: Discretisation, sets: Iterable[tuple[Axes, float]]) -> dict[Pair, Array]:
+    """Sum over modal gradients of the products g_i g_k (i ≤ k) of their symbols."""
+    sines, cosines = _factors(disc)
+    total: dict[Pair, Array] = {}
+    for at, weight in sets:
+        free = [i for i in range(disc.dim) if i not in at]
+        g = {}
+        for i in free:
+            parts = [s if t in at | {i} else c for t, (s, c) in enumerate(zip(sines, cosines, strict=True))]
+            g[i] = reduce(jnp.multiply, parts) / disc.spacing[i]
+        for n, i in enumerate(free):
+            for k in free[n:]:
+                term = weight * g[i] * g[k]
+                total[i, k] = total[i, k] + term if (i, k) in total else term
+    return total
+
+
+def _contract(disc: Discretisation, modulus: Array, moments: dict[Pair, Array]) -> dict[Pair, Array]:
+    """Symbol C_ijkm g_i g_k of an energy, for field components j ≤ m."""
+    if disc.physics == "conduction":
+        full = modulus[:, None, :, None]
+    else:
+        full = tensors.from_mandel4(modulus)
+    out = {}
+    for j in range(disc.unknowns):
+        for m in range(j, disc.unknowns):
+            terms = []
+            for (i, k), moment in moments.items():
+                factor = full[i, j, k, m] if i == k else full[i, j, k, m] + full[k, j, i, m]
+                terms.append(factor * moment)
+            out[j, m] = reduce(jnp.add, terms)
+    return out
+
+
+def symbol(disc: Discretisation, modulus: Array) -> dict[Pair, Array]:
+    """Return the upper triangle of the symbol of Bᵀ C⁰ B at the real FFT's frequencies."""
+    mean = [(frozenset[int](), 1.0)]
+    hourglass = list(disc.hourglass_sets())
+    if disc.element != "bbar" or disc.physics == "conduction":
+        return _contract(disc, modulus, _moments(disc, mean + hourglass))
+    one = jnp.asarray([1.0] * disc.dim + [0.0] * (disc.components - disc.dim))
+    deviatoric = jnp.eye(disc.components) - jnp.outer(one, one) / disc.dim
+    a = _contract(disc, modulus, _moments(disc, mean))
+    b = _contract(disc, deviatoric @ modulus @ deviatoric, _moments(disc, hourglass))
+    return {key: a[key] + b[key] for key in a}
+
+
+def _inverse(a: dict[Pair, Array], size: int) -> tuple[Array, ...]:
+    """Pseudo-inverse of symmetric matrices, zero where the whole matrix is zero."""
+    trace = reduce(jnp.add, [a[i, i] for i in range(size)])
+    alive = trace > _ZERO_MODE * jnp.max(trace)
+    unit = jnp.where(alive, trace, 1.0)
+    b = {key: value / unit for key, value in a.items()}
+    if size == 1:
+        cofactors, det = [jnp.ones_like(unit)], b[0, 0]
+    elif size == 2:
+        cofactors = [b[1, 1], -b[0, 1], b[0, 0]]
+        det = b[0, 0] * b[1, 1] - b[0, 1] ** 2
+    else:
+        cofactors = [
+            b[1, 1] * b[2, 2] - b[1, 2] ** 2,
+            b[0, 2] * b[1, 2] - b[0, 1] * b[2, 2],
+            b[0, 1] * b[1, 2] - b[0, 2] * b[1, 1],
+            b[0, 0] * b[2, 2] - b[0, 2] ** 2,
+            b[0, 1] * b[0, 2] - b[0, 0] * b[1, 2],
+            b[0, 0] * b[1, 1] - b[0, 1] ** 2,
+        ]
+        det = b[0, 0] * cofactors[0] + b[0, 1] * cofactors[1] + b[0, 2] * cofactors[2]
+    factor = jnp.where(alive, 1.0 / (jnp.where(alive, det, 1.0) * unit), 0.0)
+    return tuple(c * factor for c in cofactors)
+
+
+@partial(jax.jit, static_argnames=("disc", "single"))
+def green_operator(disc: Discretisation, modulus: Array, single: bool) -> tuple[Array, ...]:
+    """Return the packed inverse symbol of the reference medium `modulus` (m, m)."""
+    inverse = _inverse(symbol(disc, modulus), disc.unknowns)
+    return tuple(g.astype(jnp.float32 if single else jnp.float64) for g in inverse)
+
+
+def precondition(disc: Discretisation, green: tuple[Array, ...], residual: Field) -> Field:
+    """Return the reference medium's answer to a residual, in the precision of `green`."""
+    dtype = green[0].dtype
+    modes = [jnp.fft.rfftn(r.astype(dtype)) for r in residual]
+    size = disc.unknowns
+    packed = {}
+    for position, (j, m) in enumerate((j, m) for j in range(size) for m in range(j, size)):
+        packed[j, m] = packed[m, j] = green[position]
+    answer = [reduce(jnp.add, [packed[j, m] * modes[m] for m in range(size)]) for j in range(size)]
+    return tuple(jnp.fft.irfftn(a, s=disc.shape) for a in answer)

@@ -1,0 +1,123 @@
+"""The steps of preconditioned conjugate gradients, compiled one by one.
+
+The host drives them: it can stop, report and be interrupted between any two.
+Each large array is written into memory that another gives up
+(``donate_argnames``), so that an iteration allocates nothing; arguments that
+only lend their memory are named ``spare``. Kept apart from the stencil, the
+transforms use all cores, which they do not inside one compiled loop.
+"""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from scalebridge.cell import green as greens
+from scalebridge.cell import stencil
+from scalebridge.cell.discretisation import Discretisation
+from scalebridge.cell.stencil import Field
+
+_kernel = partial(jax.jit, static_argnames="disc", keep_unused=True)
+
+
+def dot(a: Field, b: Field) -> Array:
+    """Sum of products over nodes and components."""
+    return reduce(jnp.add, [jnp.sum(x * y) for x, y in zip(a, b, strict=True)])
+
+
+@partial(_kernel, donate_argnames="p")
+def direction(disc: Discretisation, p: Field, z: Field, beta: Array) -> Field:
+    """Return the next direction β p − z."""
+    return tuple(beta * a - b.astype(a.dtype) for a, b in zip(p, z, strict=True))
+
+
+@partial(_kernel, donate_argnames="spare")
+def wrap(disc: Discretisation, u: Field, spare: Field) -> Field:
+    """Wrap a nodal field."""
+    return tuple(stencil.wrap(a) for a in u)
+
+
+@partial(_kernel, donate_argnames="spare")
+def fluxes(
+    disc: Discretisation,
+    wrapped: Field,
+    mean: Array,
+    materials: Array,
+    table: Array,
+    spare: tuple[Array, ...],
+) -> tuple[Array, ...]:
+    """Evaluate `stencil.fluxes`."""
+    return stencil.fluxes(disc, wrapped, mean, materials, table)
+
+
+@partial(_kernel, donate_argnames="spare")
+def forces(
+    disc: Discretisation, flux: tuple[Array, ...], u: Field, spare: Field
+) -> tuple[Field, Array]:
+    """Return the nodal forces of the fluxes and their work on `u`."""
+    force = stencil.forces(disc, flux)
+    return force, dot(u, force)
+
+
+@partial(_kernel, donate_argnames=("u", "g"))
+def descend(
+    disc: Discretisation, u: Field, g: Field, p: Field, force: Field, gz: Array, work: Array
+) -> tuple[Field, Field, Array, Array]:
+    """Step by α = (g, z)/(p, Ap) along p; return u, g, ‖g‖² and α."""
+    alpha = gz / work
+    u = tuple(a + alpha * b for a, b in zip(u, p, strict=True))
+    g = tuple(a + alpha * b for a, b in zip(g, force, strict=True))
+    return u, g, dot(g, g), alpha
+
+
+@partial(_kernel, donate_argnames="spare")
+def precondition(
+    disc: Discretisation, green: tuple[Array, ...], g: Field, spare: Field
+) -> tuple[Field, Array]:
+    """Return z = M⁻¹ g and (g, z)."""
+    z = greens.precondition(disc, green, g)
+    return z, dot(g, z)
+
+
+@partial(jax.jit, static_argnames="disc")
+def averages(disc: Discretisation, flux: tuple[Array, ...]) -> Array:
+    """Volume averages of the flux components."""
+    return jnp.stack([jnp.mean(stencil.interior(f)) for f in flux[: disc.components]])
+
+
+@partial(jax.jit, static_argnames="disc")
+def boundary_work(
+    disc: Discretisation, flux: tuple[Array, ...], wrapped: Field, mean: Array
+) -> Array:
+    """Work density of the nodal reactions on the boundary of the cell, cut out of its lattice.
+
+    The forces are assembled without their periodic neighbours, and only nodes
+    on the boundary are summed: Σ_∂ f·(ē x + u) / voxels.
+    """
+    free = jax.lax.optimization_barrier(tuple(jnp.pad(stencil.interior(f), 1) for f in flux))
+    reactions = stencil.forces(disc, free)
+    affine = stencil.affine(disc, mean)
+    corner = jnp.ones([n - 1 for n in disc.shape])
+    on_boundary = 1.0 - jnp.pad(corner, 1)
+    total = jnp.zeros(())
+    for f, a, u in zip(reactions, affine, wrapped, strict=True):
+        total += jnp.sum(on_boundary * f * (a + stencil.interior(u)))
+    return total / disc.voxels
+
+
+@partial(jax.jit, static_argnames="disc")
+def prolong(disc: Discretisation, coarse: Field) -> Field:
+    """Interpolate the field of half the resolution: the same multilinear field.
+
+    Displacements are in units of the voxel side, which is half as long: hence the 2.
+    """
+    return tuple(reduce(_refine, range(disc.dim), 2.0 * u) for u in coarse)
+
+
+def _refine(u: Array, axis: int) -> Array:
+    middle = 0.5 * (u + jnp.roll(u, -1, axis))
+    shape = u.shape[:axis] + (2 * u.shape[axis],) + u.shape[axis + 1 :]
+    return jnp.stack([u, middle], axis=axis + 1).reshape(shape)

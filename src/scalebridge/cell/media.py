@@ -1,0 +1,130 @@
+"""Moduli of the voxels, and the homogeneous reference medium."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from scalebridge.cell.discretisation import Discretisation
+from scalebridge.errors import InputError
+
+
+class Media(NamedTuple):
+    """What each voxel is made of.
+
+    Attributes
+    ----------
+    materials : (n+1, …) int
+        Row of `table` for each voxel, with a ghost layer at the lower ends.
+    table : (modulus, material)
+        Packed moduli, divided by the scale of the cell.
+    """
+
+    materials: Array
+    table: Array
+
+
+def pack(disc: Discretisation, moduli: Array) -> Array:
+    """Pack (material, m, m) moduli: (λ, 2μ), (k) or the upper triangle row by row."""
+    if disc.isotropic:
+        if disc.physics == "conduction":
+            return moduli[:, 0, 0][None]
+        return jnp.stack([moduli[:, 0, 1], moduli[:, -1, -1]])
+    rows, columns = np.triu_indices(disc.components)
+    return moduli[:, rows, columns].T
+
+
+def with_ghosts(labels: np.ndarray) -> np.ndarray:
+    """Return the labels with the periodic ghost layer at the lower end of each axis."""
+    kind = np.uint8 if labels.max() < 2**8 else np.int32
+    return np.pad(labels.astype(kind), [(1, 0)] * labels.ndim, mode="wrap")
+
+
+def restrict(modulus: Array, physics: str, dim: int) -> Array:
+    """Return the modulus that a `dim`-dimensional cell sees of a law's.
+
+    In 2D: no gradient along axis 3, that is, plane strain in mechanics.
+
+    Raises
+    ------
+    InputError
+        When a 2D law meets a 3D cell.
+    """
+    size = dim if physics == "conduction" else dim * (dim + 1) // 2
+    if modulus.shape[0] == size:
+        return modulus
+    if modulus.shape[0] < size:
+        raise InputError(
+            f"a law of {modulus.shape[0]} components cannot fill a {dim}D cell, which has {size}; "
+            "pass a number or a 3D tensor"
+        )
+    keep = np.array([0, 1] if physics == "conduction" else [0, 1, 5])
+    return modulus[keep][:, keep]
+
+
+def reference_modulus(moduli: Array) -> Array:
+    """Return the modulus of the reference medium: a geometric mean of the phases.
+
+    The preconditioned spectrum lies between the smallest and the largest
+    eigenvalue of C⁰⁻¹C over the phases, whatever the scale of C⁰. The logarithmic
+    mean (Arsigny et al. 2006) treats stiff and compliant directions alike; phases
+    count equally, since a rare phase stretches the spectrum as much as a common
+    one. Void phases have no say.
+    """
+    values, vectors = jnp.linalg.eigh(moduli)
+    solid = values[:, -1] > 0
+    top = jnp.where(solid, values[:, -1], 1.0)
+    # Zero directions of a solid (a tensor conductivity may have some) are lifted for the mean.
+    logs = jnp.log(jnp.maximum(values, 1e-6 * top[:, None]))
+    weight = solid / jnp.maximum(jnp.sum(solid), 1)
+    mean = jnp.einsum("p,pab,pb,pcb->ac", weight, vectors, jnp.where(solid[:, None], logs, 0.0), vectors)
+    values, vectors = jnp.linalg.eigh(mean)
+    return (vectors * jnp.exp(values)) @ vectors.T
+
+
+def spectrum_floor(moduli: np.ndarray, reference: np.ndarray) -> float:
+    """Return a lower bound of the preconditioned spectrum, 0 where a phase is void.
+
+    It is the smallest eigenvalue of C⁰⁻¹C over the phases (Gergelits, Mardal,
+    Nielsen & Strakoš 2019; Ladecký et al. 2023): operator and preconditioner share
+    the discretisation, so that the quotient of their forms is one of the moduli.
+    """
+    half = np.linalg.cholesky(np.linalg.inv(reference))
+    return float(np.min(np.linalg.eigvalsh(half.T @ moduli @ half)))
+
+
+def isotropic_average(modulus: Array, physics: str, dim: int) -> Array:
+    """Return the isotropic part of a modulus in `dim` dimensions."""
+    size = modulus.shape[0]
+    if physics == "conduction":
+        return jnp.trace(modulus) / size * jnp.eye(size)
+    one = jnp.asarray([1.0] * dim + [0.0] * (size - dim))
+    volumetric = jnp.outer(one, one) / dim
+    deviatoric = jnp.eye(size) - volumetric
+    bulk = jnp.sum(volumetric * modulus)
+    shear = jnp.sum(deviatoric * modulus) / (size - 1)
+    return bulk * volumetric + shear * deviatoric
+
+
+def coarsen(disc: Discretisation, media: Media) -> Media:
+    """Return the media of the grid of half the resolution: block averages of the moduli."""
+    block = tuple(n // 2 for n in disc.shape)
+    return _coarsen(media, block)
+
+
+@jax.jit
+def _averages(media: Media) -> Array:
+    inner = media.materials[(slice(1, None),) * media.materials.ndim]
+    dim = inner.ndim
+    shape = [m for n in inner.shape for m in (n // 2, 2)]
+    fields = [row[inner].reshape(shape).mean(axis=tuple(range(1, 2 * dim, 2))) for row in media.table]
+    return jnp.stack([f.ravel() for f in fields])
+
+
+def _coarsen(media: Media, block: tuple[int, ...]) -> Media:
+    labels = np.arange(int(np.prod(block)), dtype=np.int32).reshape(block)
+    return Media(jnp.asarray(with_ghosts(labels)), _averages(media))

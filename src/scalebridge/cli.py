@@ -1,0 +1,226 @@
+"""The command line: `scalebridge …` and `python -m scalebridge …`, a shell over study/.
+
+Only Typer is imported here; everything else when it is needed, so that ``--help`` and
+errors in the arguments answer at once.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from scalebridge.study.job import Job, Observer
+
+_FAILED, _BAD_INPUT, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class _ShapeInOneWord(TyperCommand):
+    """Accept ``--shape 100 100 100`` as well as ``--shape 100,100,100``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = list(args)
+        if "--shape" in words:
+            first = last = words.index("--shape") + 1
+            while last < len(words) and last < first + 3 and words[last].isdigit():
+                last += 1
+            words[first:last] = [",".join(words[first:last])] if last > first else []
+        return super().parse_args(ctx, words)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from scalebridge import __version__
+
+        typer.echo(f"scalebridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """How a material behaves from what it is made of, and how far to believe the answer."""
+
+
+@app.command(cls=_ShapeInOneWord)
+def homogenize(  # noqa: PLR0917
+    image: Annotated[Path, typer.Argument(help="TIFF stack (file or folder), .npy, .npz or raw.")],
+    ctx: typer.Context,
+    spacing: Annotated[
+        str,
+        typer.Option(help="Required. Voxel size: 1.3e-6, or one for each axis: 1e-6,1e-6,2e-6."),
+    ] = "",
+    phase: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Required, once for each phase. NAME=LABEL or NAME=LOW:HIGH (ends included), "
+            "then its constants k; E, nu: void=0:89,k=0.026."
+        ),
+    ] = None,
+    shape: Annotated[str | None, typer.Option(help="Of a raw image: 100 100 100.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="Of a raw image: uint8, >u2, …")] = None,
+    order: Annotated[str | None, typer.Option(help="Of a raw image: F (x fastest) or C.")] = None,
+    offset: Annotated[int, typer.Option(help="Of a raw image: bytes of its header.")] = 0,
+    key: Annotated[str | None, typer.Option(help="Of an .npz file with several arrays.")] = None,
+    flip: Annotated[str, typer.Option(help="Turn axes round, e.g. yz.")] = "",
+    boundary: Annotated[str, typer.Option(help="periodic")] = "periodic",
+    element: Annotated[str | None, typer.Option(help="reduced, full or bbar.")] = None,
+    plane: Annotated[str | None, typer.Option(help="2D elasticity: strain.")] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="What --measure names is solved to this.")
+    ] = 1e-6,
+    measure: Annotated[
+        str, typer.Option(help="tensor (estimated error of the result) or residual (of the field).")
+    ] = "tensor",
+    fields: Annotated[bool, typer.Option(help="Compute, draw and store local fields.")] = True,
+    field_tolerance: Annotated[
+        float | None, typer.Option(help="Relative residual of the local fields.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Compute effective conductivity (k) and stiffness (E, nu) of an image, with evidence."""
+    from scalebridge.study.job import Job, parse_shape, parse_spacing
+    from scalebridge.study.phases import parse_phases
+
+    job = Job(
+        image=image,
+        spacing=parse_spacing(spacing),
+        phases=parse_phases(phase or ()),
+        shape=parse_shape(shape),
+        dtype=dtype,
+        order=order,
+        offset=offset,
+        key=key,
+        flip=flip,
+        boundary=boundary,
+        element=element,
+        plane=plane,
+        tolerance=tolerance,
+        measure=measure,
+        fields=fields,
+        field_tolerance=field_tolerance,
+        out=out,
+        command=("scalebridge", *(ctx.obj or ())),
+    )
+    raise typer.Exit(_homogenize(job, as_json=as_json, quiet=quiet))
+
+
+def _homogenize(job: Job, *, as_json: bool, quiet: bool) -> int:
+    """Run the job, show its result and return the exit code."""
+    from scalebridge.study.homogenize import homogenize as run
+
+    try:
+        summary = run(job, None if quiet else _observer(job))
+    except KeyboardInterrupt:
+        print(f"stopped; the files in {str(job.out)!r} are complete", file=sys.stderr)
+        return _INTERRUPTED
+    if as_json:
+        import json
+
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        from scalebridge.study.console import show
+
+        show(summary)
+    troubles = [*summary["write_errors"], *summary["failures"]]
+    for trouble in troubles:
+        _complain(trouble)
+    if summary["interrupted"]:
+        files = ", ".join(summary["files"])
+        print(f"stopped; complete files of what was done: {files}", file=sys.stderr)
+        return _INTERRUPTED
+    return (_BAD_INPUT if summary["write_errors"] else _FAILED) if troubles else 0
+
+
+def _observer(job: Job) -> Observer:
+    from scalebridge.study.console import BarProgress, PlainProgress
+
+    return BarProgress(job.goals) if sys.stderr.isatty() else PlainProgress(job.goals)
+
+
+def _complain(text: object) -> None:
+    print("error:", " ".join(str(text).split()), file=sys.stderr)
+
+
+def _explain(error: Exception) -> int:
+    """Tell an error in one line and return the exit code."""
+    from scalebridge.errors import InputError, ScalebridgeError
+
+    if hasattr(error, "format_message"):  # Typer's own, of a misspelt option for example
+        _complain(f"{error.format_message().rstrip('.')}; see scalebridge homogenize --help")
+        return _BAD_INPUT
+    if isinstance(error, ScalebridgeError):
+        _complain(_ARGUMENT.sub(_as_option, str(error)))
+        return _BAD_INPUT if isinstance(error, InputError) else _FAILED
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        _complain("not enough memory; crop or coarsen the image, or add --no-fields")
+        return _FAILED
+    _complain(
+        f"unexpected {type(error).__name__}: {error}; this is a fault of scalebridge: "
+        "run it again with --debug for the traceback and report it"
+    )
+    return _FAILED
+
+
+_ARGUMENT = re.compile(
+    "`(spacing|phases|shape|dtype|order|offset|key|boundary|element|plane|tolerance|measure)`"
+)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    """Name an argument of the Python interface as the command line does."""
+    return "--" + {"phases": "phase"}.get(argument[1], argument[1])
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[list[int]]:
+    """Let SIGTERM stop the program as Ctrl-C does; the list tells that it came."""
+    came: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 done; 1 not converged, or a fault of ours; 2 bad input or a full disk; 130 and 143
+    stopped by Ctrl-C and SIGTERM, after writing what was done.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    command = typer.main.get_command(app)
+    with _termination_as_interrupt() as terminated:
+        try:
+            code = command.main(words, prog_name="scalebridge", standalone_mode=False, obj=words)
+        except Exception as error:
+            if "--debug" in words:
+                raise
+            code = _explain(error)
+    return _TERMINATED if code == _INTERRUPTED and terminated else int(code or 0)

@@ -1,0 +1,209 @@
+"""What people see: the image as understood, progress, and the table of results.
+
+Progress goes to stderr, results to stdout. On a terminal progress is a bar; elsewhere a
+plain line for each load case, and one every few seconds within it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scalebridge.study.job import Observer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from scalebridge.cell import Cell
+    from scalebridge.microstructure import Microstructure
+
+_SECONDS_BETWEEN_LINES = 5.0
+_PLAIN_WIDTH = 100
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a Rich console that elsewhere than on a terminal writes plain, unbroken lines."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PLAIN_WIDTH
+    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+class PlainProgress(Observer):
+    """Lines on stderr: one for each load case, and one every few seconds within it."""
+
+    def __init__(self, goals: Mapping[str, float]) -> None:
+        self.goals = goals
+        self._last: tuple[str, Any] | None = None
+        self._told = time.monotonic()
+
+    def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
+        _tell_image(microstructure, cells)
+        self._told = time.monotonic()
+
+    def progress(self, physics: str, event: Any) -> None:
+        if self._last is not None and self._last[1].case != event.case:
+            self._tell()
+        self._last = (physics, event)
+        if time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._tell()
+
+    def finished(self, physics: str) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._last is None:
+            return
+        physics, event = self._last
+        where = f"{physics}, load case {event.case + 1} of {event.cases}"
+        print(f"{where}: {_state(event, self.goals)}", file=sys.stderr, flush=True)
+        self._last, self._told = None, time.monotonic()
+
+
+class BarProgress(Observer):
+    """A bar for each physics, with iteration and residual."""
+
+    def __init__(self, goals: Mapping[str, float]) -> None:
+        self.goals = goals
+        self._bar: Progress | None = None
+
+    def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
+        _tell_image(microstructure, cells)
+
+    def progress(self, physics: str, event: Any) -> None:
+        if self._bar is None:
+            self._bar = _bar()
+            self._bar.start()
+            self._bar.add_task(physics, total=event.cases, state="")
+        done = event.case + _share(event, self.goals)
+        state = f"load case {event.case + 1}/{event.cases}: {_state(event, self.goals)}"
+        self._bar.update(self._bar.task_ids[0], completed=done, state=state)
+
+    def finished(self, physics: str) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = None
+
+
+def _bar() -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[state]}", style="dim"),
+        console=Console(file=sys.stderr, highlight=False),
+    )
+
+
+def _share(event: Any, goals: Mapping[str, float]) -> float:
+    """Return how far a load case is on the way to its goals, in orders of magnitude."""
+    shares = []
+    for name, goal in goals.items():
+        reached = getattr(event, name)
+        known = math.isfinite(reached) and 0 < goal < 1
+        shares.append(math.log(max(reached, goal)) / math.log(goal) if known else 0.0)
+    return min(max(min(shares, default=0.0), 0.0), 1.0)
+
+
+def _state(event: Any, goals: Mapping[str, float]) -> str:
+    parts = [f"iteration {event.iteration}"]
+    for name in ("residual", "error_estimate"):
+        value = getattr(event, name)
+        if math.isfinite(value):
+            goal = f" (to {goals[name]:.0e})" if name in goals else ""
+            parts.append(f"{name.replace('_', ' ')} {value:.1e}{goal}")
+    return ", ".join(parts)
+
+
+def _tell_image(micro: Microstructure, cells: dict[str, Cell]) -> None:
+    """Show back what was understood, and every warning."""
+    print(micro.summary(), file=sys.stderr)
+    for physics, cell in cells.items():
+        print(f"{physics}: {cell.boundary} cell, element {cell.element!r}", file=sys.stderr)
+    for warning in dict.fromkeys(text for cell in cells.values() for text in cell.warnings):
+        print(f"warning: {warning}", file=sys.stderr)
+    sys.stderr.flush()
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print the results: tensors, engineering constants, evidence and the files written."""
+    out = console()
+    for physics, result in summary["results"].items():
+        what = {"conduction": "conductivity", "elasticity": "stiffness (Mandel)"}[physics]
+        out.print(f"\nEffective {what}", style="bold")
+        out.print(_tensor(result["components"], result["tensor"]))
+        if result["engineering_constants"]:
+            out.print("\nEngineering constants", style="bold")
+            out.print(_pairs({k: _number(v) for k, v in result["engineering_constants"].items()}))
+        out.print("\nEvidence", style="bold")
+        out.print(_pairs(_evidence(result)))
+    if summary["files"]:
+        out.print("\nFiles", style="bold")
+        for name in summary["files"]:
+            out.print(f"  {name}", soft_wrap=True)
+
+
+def _tensor(components: list[str], tensor: list[list[float | None]]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=True, padding=(0, 1))
+    table.add_column("")
+    for component in components:
+        table.add_column(component, justify="right", no_wrap=True)
+    for component, row in zip(components, tensor, strict=True):
+        table.add_row(component, *(_number(value) for value in row))
+    return table
+
+
+def _pairs(values: dict[str, str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column("", style="dim", no_wrap=True)
+    table.add_column("")
+    for name, value in values.items():
+        table.add_row(name, value)
+    return table
+
+
+def _number(value: Any) -> str:
+    """Return six digits; vectors in one line, matrices in one line for each row."""
+    if isinstance(value, list):
+        return ("\n" if isinstance(value[0], list) else "  ").join(_number(item) for item in value)
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _evidence(result: dict[str, Any]) -> dict[str, str]:
+    """Return the evidence in words; which of the two figures the tolerance speaks of is told."""
+    evidence = result["evidence"]
+    asked = f"asked for {evidence['tolerance']:.0e}"
+    figures = {
+        "tensor": ("error of the tensor", _short(evidence["error_estimate"]) + " (estimated)"),
+        "residual": ("residual of the field", _short(evidence["residual"]) + " (relative)"),
+    }
+    rows = {
+        name: f"{value}, {asked}" if measure == evidence["measure"] else value
+        for measure, (name, value) in figures.items()
+    }
+    rows |= {
+        "Hill–Mandel between load cases": _short(evidence["hill_mandel_symmetry"]),
+        "Hill–Mandel at the boundary": _short(evidence["hill_mandel_boundary_work"]),
+        "iterations": " ".join(str(n) for n in evidence["iterations"]),
+        "element": result["element"],
+        "time": ", ".join(f"{name} {_time(t)}" for name, t in result["timings"].items()),
+        "peak memory": f"{(result['peak_memory_bytes'] or 0) / 1e6:.0f} MB",
+    }
+    if not (evidence["complete"] and evidence["converged"]):
+        rows["state"] = evidence["message"] or "not complete"
+    return rows
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1e}"
+
+
+def _time(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.2f} s"

@@ -1,0 +1,137 @@
+"""What to homogenise: the options of the main job, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalebridge.errors import InputError, did_you_mean
+from scalebridge.study.phases import Phase, physics_of
+
+if TYPE_CHECKING:
+    from scalebridge.cell import Cell
+    from scalebridge.microstructure import Microstructure
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "order": ("C", "F"),
+    "element": ("reduced", "full", "bbar"),
+    "plane": ("strain",),
+    "boundary": ("periodic",),
+    "measure": ("tensor", "residual"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to homogenise, how, and where to put the results.
+
+    Parameters
+    ----------
+    image : Path
+        A TIFF stack (file or folder), ``.npy``, ``.npz`` or raw binary.
+    spacing : float or tuple [length]
+        Voxel size, one number or one for each axis.
+    phases : tuple of Phase
+        Conduction is solved where all have `k`, elasticity where all have `E`, `nu`.
+    shape, dtype, order, offset, key
+        Layout of a raw file; name of the array in an NPZ file.
+    flip : str
+        Axes to turn round, e.g. ``"yz"``.
+    boundary, element, plane, tolerance, measure, field_tolerance
+        As in `scalebridge.Cell` and `scalebridge.effective`.
+    fields : bool
+        Compute, draw and store local fields.
+    out : Path
+        Folder for the results.
+    command : tuple of str
+        How the job was asked for; goes into the provenance.
+    """
+
+    image: Path
+    spacing: float | tuple[float, ...]
+    phases: tuple[Phase, ...]
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    order: str | None = None
+    offset: int = 0
+    key: str | None = None
+    flip: str = ""
+    boundary: str = "periodic"
+    element: str | None = None
+    plane: str | None = None
+    tolerance: float = 1e-6
+    measure: str = "tensor"
+    fields: bool = True
+    field_tolerance: float | None = None
+    out: Path = Path("out")
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        physics_of(self.phases)
+        for name, known in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise InputError(
+                    f"--{name} must be one of {', '.join(known)}, but is {value!r}"
+                    f"{did_you_mean(value, known)}"
+                )
+        for name in ("tolerance", "field_tolerance"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise InputError(
+                    f"--{name.replace('_', '-')} must lie between 0 and 1, but is {value:g}; "
+                    "1e-6 is a good choice"
+                )
+        if set(self.flip) - set("xyz"):
+            raise InputError(f"--flip must name axes among x, y and z, but is {self.flip!r}")
+
+    @property
+    def goals(self) -> dict[str, float]:
+        """What each load case is solved to: attribute of the progress event → target."""
+        goals = {"residual": self.field_tolerance or self.tolerance} if self.fields else {}
+        name = "error_estimate" if self.measure == "tensor" else "residual"
+        goals[name] = min(self.tolerance, goals.get(name, 1.0))
+        return goals
+
+
+class Observer:
+    """What the job tells while it runs; the methods here keep quiet."""
+
+    def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
+        """Learn how the image was read, before anything long begins."""
+
+    def progress(self, physics: str, event: Any) -> None:
+        """Follow the solver; `event` is a `scalebridge.upscaling.Progress`."""
+
+    def finished(self, physics: str) -> None:
+        """Learn that one physics is done."""
+
+
+def parse_spacing(text: str) -> float | tuple[float, ...]:
+    """Read ``1.3e-6``, or one number for each axis, ``1e-6,1e-6,2e-6``."""
+    remedy = "give the voxel size in the unit of your lengths, e.g. --spacing 1.3e-6"
+    if not text.strip():
+        raise InputError(f"--spacing is missing; {remedy}")
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"--spacing must be a number or one for each axis, but is {text!r}; {remedy}"
+        ) from None
+    if not all(0 < value < float("inf") for value in values):
+        raise InputError(f"--spacing must be > 0 and finite, but is {text}; {remedy}")
+    return values[0] if len(values) == 1 else values
+
+
+def parse_shape(text: str | None) -> tuple[int, ...] | None:
+    """Read ``100,100,100`` or ``100 100 100``."""
+    if text is None:
+        return None
+    words = text.replace(",", " ").split()
+    if len(words) not in (2, 3) or not all(word.isdigit() and int(word) for word in words):
+        raise InputError(
+            f"--shape must be two or three whole numbers > 0, but is {text!r}; "
+            "write e.g. --shape 100 100 100"
+        )
+    return tuple(int(word) for word in words)

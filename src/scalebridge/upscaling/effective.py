@@ -1,0 +1,300 @@
+"""The effective tensor of a linear cell, with its evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge import tensors
+from scalebridge.cell import cg, kernels
+from scalebridge.cell.cell import Cell
+from scalebridge.cell.solver import LinearCellProblem, Solver
+from scalebridge.errors import ConvergenceError, InputError, Interrupted
+from scalebridge.upscaling import constants, evidence
+from scalebridge.upscaling.local_fields import LocalFields, local_fields
+
+MEASURES = ("tensor", "residual")
+
+
+class Progress(NamedTuple):
+    """One iteration of one load case, as `effective` reports it.
+
+    Attributes
+    ----------
+    case, cases : int
+        Load case, from 0, and their number.
+    iteration : int
+    residual, error_estimate : float
+        Relative residual of the field; estimated relative error of the tensor.
+    target : float
+        What the measure asked for must come down to.
+    """
+
+    case: int
+    cases: int
+    iteration: int
+    residual: float
+    error_estimate: float
+    target: float
+
+
+@dataclass(frozen=True, repr=False)
+class Effective:
+    """Effective tensor of a cell.
+
+    Attributes
+    ----------
+    tensor : (m, m)
+        Conductivity (d, d), or stiffness in Mandel components: (6, 6) in 3D,
+        (3, 3) as 11, 22, 12 in 2D. Columns that were not computed are NaN.
+    iterations : (m,) int
+        Iterations of each load case on the full grid.
+    residual : float
+        Largest achieved relative residual ‖g‖₂/‖b‖₂, evaluated afresh.
+    error_estimate : float
+        Largest estimated relative error of the tensor's diagonal from the solver.
+    hill_mandel : HillMandel
+        Energy balance between the scales.
+    hourglass : float or None
+        Share of hourglass modes in the energy that the full element would see;
+        given for `reduced` elements where a phase is void.
+    converged : bool
+    message : str
+        Empty, or what went wrong and what to do about it.
+    warnings : tuple of str
+    timings : dict of str to float [s]
+        "setup" and "solve".
+    peak_memory : int [byte]
+        Largest resident memory of the process so far.
+    """
+
+    tensor: np.ndarray
+    physics: str
+    dim: int
+    tolerance: float
+    measure: str
+    iterations: tuple[int, ...]
+    residual: float
+    error_estimate: float
+    hill_mandel: evidence.HillMandel
+    hourglass: float | None
+    converged: bool
+    message: str
+    warnings: tuple[str, ...]
+    timings: dict[str, float]
+    peak_memory: int
+    _states: tuple[Any, ...] = ()
+    _cell: Cell | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all load cases were computed."""
+        return not np.any(np.isnan(self.tensor))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the tensor's rows: "1", "2", … or "11", "22", …."""
+        if self.physics == "conduction":
+            return tuple(str(i + 1) for i in range(self.dim))
+        return tensors.component_names(self.dim)
+
+    @property
+    def voigt(self) -> np.ndarray:
+        """The stiffness for engineering shear strains; a conductivity as it is."""
+        if self.physics == "conduction":
+            return self.tensor
+        return np.asarray(tensors.stiffness_to_voigt(self.tensor))
+
+    def engineering_constants(self) -> dict[str, Any]:
+        """Engineering constants read from the tensor; see `upscaling.constants`."""
+        return constants.engineering_constants(self.tensor, physics=self.physics)
+
+    def local(self, average_gradient: Any) -> LocalFields:
+        """Local fields under an average gradient, by superposition of the load cases.
+
+        Parameters
+        ----------
+        average_gradient : (m,)
+            Average gradient, or strain in Mandel components.
+
+        Raises
+        ------
+        InputError
+            When the fields were not kept: ask for `effective(cell, fields=True)`.
+        """
+        if self._cell is None or len(self._states) < len(self.tensor):
+            raise InputError("local fields were not kept; call effective(cell, fields=True)")
+        mean = np.asarray(average_gradient, float)
+        if mean.shape != (len(self.tensor),) or not np.all(np.isfinite(mean)):
+            raise InputError(
+                f"`average_gradient` must be {len(self.tensor)} finite numbers "
+                f"({', '.join(self.components)}), but is {mean.tolist()}"
+            )
+        return local_fields(self._cell, self._states, mean)
+
+    def __repr__(self) -> str:
+        kind = "conductivity" if self.physics == "conduction" else "stiffness, Mandel"
+        rows = np.array2string(self.tensor, precision=6, suppress_small=True)
+        state = "" if self.converged else f"\nNOT CONVERGED: {self.message}"
+        return (
+            f"Effective {kind} ({', '.join(self.components)}):\n{rows}\n"
+            f"estimated error {self.error_estimate:.1e}, residual {self.residual:.1e}, "
+            f"iterations {self.iterations}{state}"
+        )
+
+
+def effective(
+    cell: Cell,
+    tolerance: float = 1e-6,
+    measure: str = "tensor",
+    *,
+    fields: bool = False,
+    field_tolerance: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    solver: Solver | None = None,
+    throw: bool = True,
+) -> Effective:
+    """Compute the effective tensor of a linear cell.
+
+    The tensor is evaluated in its symmetric energy form
+    C̄_ab = ⟨(ē_a + ∇u_a)·C·(ē_b + ∇u_b)⟩, whose error is of second order in that
+    of the fields.
+
+    Parameters
+    ----------
+    cell : Cell
+    tolerance : float
+        What `measure` must come down to in each load case.
+    measure : "tensor" or "residual"
+        "tensor": the estimated relative error of the tensor's diagonal, from
+        the energy-norm error of conjugate gradients (Meurant & Tichý 2013).
+        "residual": the relative residual ‖g‖₂/‖b‖₂ of the field.
+    fields : bool
+        Keep the fields for `Effective.local`. They are of first order in the
+        solver's error, so that the residual must reach `field_tolerance` too.
+    field_tolerance : float, optional
+        Relative residual with `fields`; `tolerance` by default.
+    progress : callable, optional
+        Called with a `Progress` after every iteration on the full grid.
+    solver : Solver, optional
+    throw : bool
+        Raise when the tolerance is not reached; otherwise `converged` is False.
+
+    Returns
+    -------
+    Effective
+
+    Raises
+    ------
+    InputError
+        When an option is not known.
+    ConvergenceError
+        When the tolerance is not reached.
+    Interrupted
+        On Ctrl-C, with what was done until then as `partial`.
+    """
+    target = _target(tolerance, measure, field_tolerance if fields else None, fields)
+    options = solver or Solver()
+    target = replace(target, iterations=options.max_iterations)
+    start = time.perf_counter()
+    if not isinstance(cell, Cell):
+        raise InputError(f"`cell` must be a Cell, but is a {type(cell).__name__}")
+    problem = LinearCellProblem(cell, options)
+    run = _Run(cell, problem, target, fields, tolerance, measure, time.perf_counter() - start)
+    try:
+        run.solve_all(progress)
+    except KeyboardInterrupt:
+        raise Interrupted(run.result("interrupted by the user")) from None
+    result = run.result("")
+    if throw and not result.converged:
+        raise ConvergenceError(result.message)
+    return result
+
+
+def _target(
+    tolerance: float, measure: str, field_tolerance: float | None, fields: bool
+) -> cg.Target:
+    for name, value in (("tolerance", tolerance), ("field_tolerance", field_tolerance)):
+        if value is not None and not 0 < value < 1:
+            raise InputError(f"`{name}` must lie between 0 and 1, but is {value!r}; try 1e-6")
+    if measure not in MEASURES:
+        raise InputError(f"`measure` must be one of {list(MEASURES)}, but is {measure!r}")
+    residual = (field_tolerance or tolerance) if fields else None
+    if measure == "residual":
+        return cg.Target(residual=min(tolerance, residual or tolerance))
+    return cg.Target(residual=residual, error=tolerance)
+
+
+class _Run:
+    """Load cases one after another, and what is known after each."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        problem: LinearCellProblem,
+        target: cg.Target,
+        fields: bool,
+        tolerance: float,
+        measure: str,
+        setup: float,
+    ) -> None:
+        self.cell, self.problem, self.target = cell, problem, target
+        self.fields, self.tolerance, self.measure = fields, tolerance, measure
+        self.setup, self.start = setup, time.perf_counter()
+        size = cell.kinematics.size
+        self.averages = np.full((size, size), np.nan)
+        self.tensor = np.full((size, size), np.nan)
+        self.outcomes: list[cg.Outcome] = []
+
+    def solve_all(self, progress: Callable[[Progress], None] | None) -> None:
+        """Solve the unit load cases."""
+        size = len(self.tensor)
+        for case in range(size):
+
+            def report(step: cg.Step, case: int = case) -> None:
+                if progress is not None:
+                    target = self.target.error or self.target.residual or 0.0
+                    progress(Progress(case, size, *step, target))
+
+            outcome = self.problem.solve(np.eye(size)[case], self.target, report)
+            self.averages[:, case] = outcome.flux
+            voxels = self.problem.levels[0].problem.disc.voxels
+            self.outcomes.append(outcome)
+            # ⟨(ē_a + ∇u_a)·C·(ē_b + ∇u_b)⟩ = ē_a·σ̄_b + u_a·Bᵀσ_b / voxels
+            for a, other in enumerate(self.outcomes):
+                work = float(kernels.dot(other.u, outcome.forces)) / voxels
+                self.tensor[a, case] = self.tensor[case, a] = outcome.flux[a] + work
+            self.outcomes[case] = outcome._replace(forces=())
+
+    def result(self, message: str) -> Effective:
+        """Return what is known now."""
+        cell, done, scale = self.cell, self.outcomes, self.problem.scale
+        steps = [o.step for o in done]
+        messages = [message, *(f"load case {i + 1}: {o.message}" for i, o in enumerate(done) if o.message)]
+        text = "; ".join(m for m in messages if m)
+        volume = float(np.prod(cell.microstructure.spacing)) ** (1 / cell.dim)
+        states = tuple(tuple(volume * u for u in o.u) for o in done) if self.fields else ()
+        return Effective(
+            tensor=scale * self.tensor,
+            physics=cell.physics,
+            dim=cell.dim,
+            tolerance=self.tolerance,
+            measure=self.measure,
+            iterations=tuple(s.iteration for s in steps),
+            residual=max((s.residual for s in steps), default=np.nan),
+            error_estimate=max((s.error for s in steps), default=np.nan),
+            hill_mandel=evidence.hill_mandel(self.averages, done),
+            hourglass=evidence.hourglass_share(self.problem.levels[0].problem, done) if cell.has_void else None,
+            converged=not text and len(done) == len(self.tensor),
+            message=text,
+            warnings=cell.warnings,
+            timings={"setup": self.setup, "solve": time.perf_counter() - self.start},
+            peak_memory=evidence.peak_memory(),
+            _states=states,
+            _cell=cell if self.fields else None,
+        )

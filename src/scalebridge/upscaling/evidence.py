@@ -1,0 +1,71 @@
+"""What makes an effective tensor believable."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell import cg, kernels
+
+
+class HillMandel(NamedTuple):
+    """The energy balance between the scales (Hill 1963), in forms that can fail.
+
+    Attributes
+    ----------
+    symmetry : float
+        Between load cases: ‖S − Sᵀ‖/‖S‖ with S_ab = ē_a·σ̄_b, the plain volume
+        averages. Equilibrium and compatibility make it zero, at first order in
+        the fields' error.
+    boundary_work : float
+        Largest relative difference, over load cases, of the volume average
+        ⟨σ·ε⟩ and the work of the nodal reactions on the boundary of the cell,
+        assembled independently.
+    """
+
+    symmetry: float
+    boundary_work: float
+
+
+def hill_mandel(averages: np.ndarray, outcomes: Sequence[cg.Outcome]) -> HillMandel:
+    """Compare averages between load cases, and with the boundary's work."""
+    done = len(outcomes)
+    if done == 0:
+        return HillMandel(np.nan, np.nan)
+    block = averages[:done, :done]
+    size = float(np.linalg.norm(block))
+    symmetry = float(np.linalg.norm(block - block.T)) / size if size else 0.0
+    largest = max(abs(o.energy) for o in outcomes)
+    work = max(abs(o.boundary_work - o.energy) for o in outcomes)
+    return HillMandel(symmetry, work / largest if largest else 0.0)
+
+
+def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> float | None:
+    """Share of the hourglass modes in the energy of the fully integrated element.
+
+    It is what the one-point element does not see of its own solution.
+    """
+    disc = problem.disc
+    if disc.element != "reduced" or not outcomes:
+        return None
+    full = replace(disc, element="full")
+    work = cg.Workspace(problem._replace(disc=full))
+    shares = []
+    for case, outcome in enumerate(outcomes):
+        mean = jnp.asarray(np.eye(disc.components)[case])
+        useful = work.evaluate(outcome.u, mean) / disc.voxels
+        energy = float(mean @ work.average_flux()) + useful
+        shares.append(1.0 - outcome.energy / energy if energy > 0 else 0.0)
+    return max(shares)
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far [byte]."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

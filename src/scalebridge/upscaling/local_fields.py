@@ -1,0 +1,54 @@
+"""Local fields of a cell under an average gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell import media, stencil
+from scalebridge.cell.cell import Cell
+
+
+@dataclass(frozen=True)
+class LocalFields:
+    """Fields in the voxels of a cell.
+
+    Attributes
+    ----------
+    gradient : (component, x, y[, z])
+        Gradient, or strain in Mandel components, averaged over each voxel.
+    flux : (component, x, y[, z])
+        Flux, or stress in Mandel components, averaged over each voxel.
+    fluctuation : (unknown, x, y[, z])
+        Periodic part of the potential or displacement at the lower corner of each voxel.
+    """
+
+    gradient: np.ndarray
+    flux: np.ndarray
+    fluctuation: np.ndarray
+
+
+def local_fields(cell: Cell, states: Sequence[Any], mean: np.ndarray) -> LocalFields:
+    """Superpose the fluctuations of the unit load cases and evaluate the laws."""
+    disc = cell.discretisation
+    unit = float(np.prod(cell.microstructure.spacing)) ** (1 / cell.dim)
+    u = tuple(
+        reduce(jnp.add, [m * state[j] for m, state in zip(mean, states, strict=True)])
+        for j in range(disc.unknowns)
+    )
+    wrapped = tuple(stencil.wrap(a / unit) for a in u)
+    average = jnp.asarray(mean)
+    table = media.pack(disc, cell.moduli())
+    flux = stencil.fluxes(disc, wrapped, average, cell.materials, table)[: disc.components]
+    gradient = stencil.mean_gradient(disc, wrapped)
+    inner = [np.asarray(stencil.interior(g)) for g in gradient]
+    return LocalFields(
+        gradient=np.stack(inner) + mean.reshape(-1, *[1] * disc.dim),
+        flux=np.stack([np.asarray(stencil.interior(f)) for f in flux]),
+        fluctuation=np.stack([np.asarray(a) for a in u]),
+    )
