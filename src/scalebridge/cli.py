@@ -93,6 +93,7 @@ def homogenize(  # noqa: PLR0917
     field_tolerance: Annotated[
         float | None, typer.Option(help="Relative residual of the local fields.")
     ] = None,
+    max_iterations: Annotated[int, typer.Option(help="Most for a load case.")] = 1000,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
@@ -119,6 +120,7 @@ def homogenize(  # noqa: PLR0917
         measure=measure,
         fields=fields,
         field_tolerance=field_tolerance,
+        max_iterations=max_iterations,
         out=out,
         command=("scalebridge", *(ctx.obj or ())),
     )

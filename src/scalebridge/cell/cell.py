@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -16,7 +16,7 @@ from scalebridge._runtime import require_double_precision
 from scalebridge.cell import checks, implicit, media
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.laws.protocol import Kinematics, Law, Response, State
-from scalebridge.microstructure.image import Microstructure
+from scalebridge.microstructure import Microstructure
 
 
 class Cell(Law):
@@ -132,17 +132,22 @@ class Cell(Law):
             isotropic=all(law.is_isotropic for law in self.laws.values()),
         )
 
+    def _phases(self) -> Iterator[tuple[str, Law]]:
+        """Yield the laws in the order of the labels, which a JAX dict does not keep."""
+        for name in self.microstructure.names:
+            yield name, self.laws[name]
+
     def phase_moduli(self) -> Array:
         """Return the (phase, m, m) tangents of the laws, unrotated, as this cell sees them."""
         return jnp.stack(
-            [media.restrict(_modulus(law), self.physics, self.dim) for law in self.laws.values()]
+            [media.restrict(law.tangent(), self.physics, self.dim) for _, law in self._phases()]
         )
 
     def moduli(self) -> Array:
         """Return the (material, m, m) moduli: phases first, then the voxels turned one by one."""
         rows, fields = [], []
-        for name, law in self.laws.items():
-            modulus, rotation = _modulus(law), self.rotations.get(name)
+        for name, law in self._phases():
+            modulus, rotation = law.tangent(), self.rotations.get(name)
             if rotation is None:
                 rows.append(media.restrict(modulus, self.physics, self.dim))
             elif rotation.ndim == 2:
@@ -179,7 +184,7 @@ class Cell(Law):
             return labels
         image = labels.astype(np.int32)
         position = len(self.laws)
-        for name in self.laws:
+        for name in self.microstructure.names:
             if name in fields:
                 mask = self.microstructure.mask(name)
                 image[mask] = position + np.arange(mask.sum())
@@ -203,11 +208,6 @@ class Cell(Law):
             disc, self.materials, moduli, reference, mean, self.tolerance
         )
         return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))
-
-
-def _modulus(law: Law) -> Array:
-    """Tangent of a linear law."""
-    return law.tangent()
 
 
 def _turn(modulus: Array, rotation: Array, physics: str) -> Array:

@@ -125,7 +125,7 @@ def _to_matrix(disc: Discretisation, flux: list[Array]) -> list[list[Array]]:
     return rows
 
 
-def _product(disc: Discretisation, moduli: Array, g: list[Array | None]) -> list[Array]:
+def _product(disc: Discretisation, moduli: list[Array], g: list[Array | None]) -> list[Array]:
     """Flux C·g of one point's components, the modulus packed as in `media.pack`."""
     size = disc.components
     present = [(c, value) for c, value in enumerate(g) if value is not None]
@@ -204,6 +204,15 @@ def fluxes(
                 key = (axes | {i}, j)
                 tau[key] = _add(tau.get(key), rows[i][j] * (weight / disc.spacing[i]))
     return tuple(flux) + tuple(tau[key] for key in _hourglass_keys(disc))
+
+
+def affine_fluxes(
+    disc: Discretisation, mean: Array, materials: Array, table: Array
+) -> tuple[Array, ...]:
+    """Return the fluxes C·ē of the affine field, which has no hourglass part."""
+    moduli = [row.at[materials].get(mode="promise_in_bounds") for row in table]
+    flux = _product(disc, moduli, list(mean))
+    return jax.lax.optimization_barrier(tuple(jnp.broadcast_to(f, materials.shape) for f in flux))
 
 
 def mean_gradient(disc: Discretisation, wrapped: Field) -> list[Array]:

@@ -53,12 +53,12 @@ class Conduction(LinearLaw):
 
     @property
     def kinematics(self) -> Kinematics:
-        return Kinematics("conduction", self.k.shape[0] if self.k.ndim else 3)
+        return Kinematics("conduction", jnp.shape(self.k)[0] if jnp.ndim(self.k) else 3)
 
     @property
     def is_isotropic(self) -> bool:
-        return self.k.ndim == 0
+        return jnp.ndim(self.k) == 0
 
     @property
     def modulus(self) -> Float[Array, "component component"]:
-        return self.k * jnp.eye(3) if self.k.ndim == 0 else self.k
+        return self.k * jnp.eye(3) if jnp.ndim(self.k) == 0 else self.k

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.microstructure.checks import as_shape, check_image_shape, tell_shape
 from scalebridge.microstructure.memory import check_fits
-
-_KINDS = "buif"
+from scalebridge.microstructure.sniff import NUMBERS, check_values, unreadable
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -26,7 +25,7 @@ def read_npy(path: Path) -> NDArray[Any]:
     except InputError:
         raise
     except Exception as error:  # NumPy's header parser raises many kinds on damaged files
-        raise _unreadable(path, "NPY", error) from error
+        raise unreadable(path, "NPY", error) from error
 
 
 def read_npz(path: Path, key: str | None) -> NDArray[Any]:
@@ -39,7 +38,7 @@ def read_npz(path: Path, key: str | None) -> NDArray[Any]:
     except InputError:
         raise
     except Exception as error:  # also from zipfile and zlib
-        raise _unreadable(path, "NPZ", error) from error
+        raise unreadable(path, "NPZ", error) from error
 
 
 def read_raw(path: Path, shape: Any, dtype: Any, order: Any, offset: int) -> NDArray[Any]:
@@ -78,7 +77,7 @@ def read_raw(path: Path, shape: Any, dtype: Any, order: Any, offset: int) -> NDA
     try:
         values = np.fromfile(path, kind, math.prod(sizes), offset=offset)
     except OSError as error:
-        raise _unreadable(path, "raw", error) from error
+        raise unreadable(path, "raw", error) from error
     return values.reshape(sizes, order=order)
 
 
@@ -109,15 +108,6 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     raise ValueError(f"its format version {version} holds no plain image")
 
 
-def check_values(dtype: np.dtype, name: str) -> None:
-    """Refuse values that are neither integers nor floats."""
-    if dtype.kind not in _KINDS:
-        what = "Python objects" if dtype.kind == "O" else f"{dtype}"
-        raise InputError(
-            f"'{name}' must hold integers or floats, but holds {what}; save a plain array"
-        )
-
-
 def _member(archive: zipfile.ZipFile, key: str | None, path: Path) -> zipfile.ZipInfo:
     known = {
         info.filename.removesuffix(".npy"): info
@@ -144,16 +134,9 @@ def _as_dtype(dtype: Any) -> np.dtype:
         kind = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):
         kind = np.dtype(object)
-    if kind.kind not in _KINDS:
+    if kind.kind not in NUMBERS:
         raise InputError(
             f"`dtype` must be a type of integers or floats, but is {dtype!r}; "
             "e.g. 'uint8', '<u2' (little-endian) or '>u2'"
         )
     return kind
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(
-        f"'{path}' must be a readable {kind} file, but {reason}; copy or save it again"
-    )

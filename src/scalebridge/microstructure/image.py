@@ -280,12 +280,13 @@ class Microstructure:
 
         It is what a morphological opening by a cube of that edge takes away from the
         phase in the periodic image: voxels that no such cube within the phase can reach.
-        The rounded surface of a thick body loses a little too: a ball of radius 5 voxels
-        6 %, of radius 10 or 20 about 3 and 1 %.
+        The rounded surface of a thick body loses a little too: with a cube of 3 voxels a
+        ball of radius 4 voxels loses 26 %, of radius 5 or 8 4 %, of radius 10 1 %.
         """
         (width,) = as_counts(voxels, 1, "voxels")
         mask = self.mask(name)
-        return 1.0 - int(opened(mask, width).sum()) / max(1, int(mask.sum()))
+        held = max(1, int(mask.sum()))
+        return int((mask & ~opened(mask, width)).sum()) / held
 
     # ---- in words
 
@@ -300,7 +301,9 @@ class Microstructure:
             f"  extent   {tell_numbers(self.extent)}",
         ]
         for name, source in zip(self.names, self.sources, strict=True):
-            line = f"  phase    {name:{width}}  {self.volume_fractions[name]:9.4%}  from {source}"
+            line = (
+                f"  phase    {name:{width}}  {self.volume_fractions[name]:9.4%}  (value {source})"
+            )
             if through:
                 axes = [axis for axis, on in zip(AXES, through[name], strict=False) if on]
                 line += f", percolates along {', '.join(axes) or 'no axis'}"

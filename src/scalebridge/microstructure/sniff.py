@@ -1,11 +1,15 @@
-"""What kind of file it is: by its first bytes, and by its suffix."""
+"""What kind of file it is, by its first bytes and its suffix, and what to say of bad ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
 
 from scalebridge.errors import InputError
 
+NUMBERS = "buif"  # kinds of NumPy types that an image may hold
 _SUFFIXES = {".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY", ".npz": "NPZ"}
 _READABLE = {
     b"II*\x00": "TIFF",
@@ -30,6 +34,7 @@ _OTHERS = {
     b"NRRD": "an NRRD file",
     b"%PDF": "a PDF file",
 }
+_STUMBLES = (LookupError, TypeError, ArithmeticError, AssertionError, TokenError, SyntaxError)
 
 
 def kind_of(path: Path, raw: bool) -> str:
@@ -66,6 +71,28 @@ def kind_of(path: Path, raw: bool) -> str:
     raise InputError(
         f"'{path}' must be TIFF, NPY, NPZ or raw binary, but {_tell(head, found)}; "
         "for raw binary give shape=(nx, ny, nz), dtype='uint8' and order='F' (x fastest) or 'C'"
+    )
+
+
+def check_values(dtype: np.dtype, name: str) -> None:
+    """Refuse values that are neither integers nor floats."""
+    if dtype.kind not in NUMBERS:
+        what = "Python objects" if dtype.kind == "O" else f"{dtype}"
+        raise InputError(
+            f"'{name}' must hold integers or floats, but holds {what}; save a plain array"
+        )
+
+
+def unreadable(path: Path, kind: str, error: Exception) -> InputError:
+    """Return the error to raise where a library gave up on a damaged file.
+
+    What the library stumbled over is told where it is a sentence about the file.
+    """
+    reason = " ".join(str(error).split())[:200]
+    if not reason or isinstance(error, _STUMBLES):
+        reason = "its header is damaged"
+    return InputError(
+        f"'{path}' must be a readable {kind} file, but {reason}; copy or save it again"
     )
 
 

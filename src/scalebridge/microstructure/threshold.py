@@ -70,7 +70,7 @@ def otsu(image: NDArray[Any], what: str = "the image") -> float:
 def _histogram(image: NDArray[Any], what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the values that occur (bins: their centres) in rising order, and how often."""
     if image.dtype.kind == "f":
-        nans = sum(int(np.isnan(slab).sum()) for slab in image)
+        nans = sum(int(np.isnan(slab).sum()) for slab in _slabs(image))
         if nans:
             refuse_nan(nans, image.size, what)
     low, high = float(image.min()), float(image.max())

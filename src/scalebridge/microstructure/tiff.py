@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalebridge.errors import InputError
-from scalebridge.microstructure.arrays import check_values
 from scalebridge.microstructure.checks import check_image_shape, tell_shape
 from scalebridge.microstructure.memory import check_fits
+from scalebridge.microstructure.sniff import check_values, unreadable
 from scalebridge.microstructure.tiff_layout import count_pages
 
 _SUFFIXES = (".tif", ".tiff")
@@ -76,23 +76,21 @@ def _read_file(path: Path, whole: bool) -> NDArray[Any]:
     except InputError:
         raise
     except Exception as error:  # tifffile raises many kinds on damaged files
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"'{path}' must be a readable TIFF file, but {reason}; copy or save it again"
-        ) from error
+        raise unreadable(path, "TIFF", error) from error
 
 
-def _check(tiff: Any, pages: int, path: Path) -> tuple[tuple[int, ...], np.dtype]:
+def _check(tiff: Any, count: int, path: Path) -> tuple[tuple[int, ...], np.dtype]:
     """Return shape and dtype of the image after the headers were found sound."""
-    shapes = sorted({page.shape for page in tiff.pages})
-    if len(tiff.pages) != pages or not tiff.series:
-        raise _damaged(path, f"only {len(tiff.pages)} of its {pages} pages can be read")
+    pages = list(tiff.pages)  # before `series`, which leaves only stubs of them
+    if len(pages) != count or not tiff.series:
+        raise _damaged(path, f"only {len(pages)} of its {count} pages can be read")
     series = tiff.series[0]
-    if any(page.samplesperpixel > 1 for page in tiff.pages) or "S" in series.axes:
+    if any(page.samplesperpixel > 1 for page in pages) or "S" in series.axes:
         raise InputError(
             f"'{path}' must hold one value per voxel, but is a colour (RGB) image; "
             "convert it to 8-bit or 16-bit grey values"
         )
+    shapes = sorted({page.shape for page in pages})
     if len(tiff.series) > 1 or len(shapes) > 1:
         sizes = ", ".join(tell_shape(shape) for shape in shapes[:3])
         raise InputError(
@@ -102,27 +100,28 @@ def _check(tiff: Any, pages: int, path: Path) -> tuple[tuple[int, ...], np.dtype
     if series.dtype is None:
         raise _damaged(path, "the type of its values is not known")
     check_values(series.dtype, str(path))
-    voxels = sum(math.prod(page.shape) for page in tiff.pages)
-    if pages > 1 and math.prod(series.shape) != voxels:
-        raise _damaged(path, f"its pages hold {voxels} voxels, its description tells another count")
-    _check_data(tiff, series, path)
+    _check_data(pages, series, path)
     return series.shape, series.dtype
 
 
-def _check_data(tiff: Any, series: Any, path: Path) -> None:
+def _check_data(pages: list[Any], series: Any, path: Path) -> None:
     """Refuse a file that ends before the data that its headers point to."""
     size = path.stat().st_size
-    for number, page in enumerate(tiff.pages):
+    for number, page in enumerate(pages):
         parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-        if not parts or any(
-            start <= 0 or count <= 0 or start + count > size for start, count in parts
-        ):
+        inside = all(start > 0 and count > 0 and start + count <= size for start, count in parts)
+        if not parts or not inside:
             raise _damaged(path, f"the data of page {number + 1} lie outside its {size} bytes")
-        bits = math.prod(page.shape[:-1]) * page.shape[-1] * page.bitspersample
+        bits = math.prod(page.shape) * page.bitspersample
         if page.compression == 1 and sum(count for _, count in parts) * 8 < bits:
             raise _damaged(path, f"page {number + 1} has too few bytes for its size")
     if series.dataoffset is not None and series.dataoffset + series.nbytes > size:
         raise _damaged(path, f"its image of {series.nbytes} bytes does not fit in {size}")
+    # ImageJ stacks beyond 4 GiB are one page followed by the others' data
+    one_block = len(pages) == 1 and series.dataoffset is not None
+    voxels = sum(math.prod(page.shape) for page in pages)
+    if math.prod(series.shape) != voxels and not one_block:
+        raise _damaged(path, f"its pages hold {voxels} voxels, its description tells another count")
 
 
 def _decode(tiff: Any, path: Path) -> NDArray[Any]:

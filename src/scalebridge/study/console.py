@@ -10,7 +10,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -75,14 +75,18 @@ class BarProgress(Observer):
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
 
+    def started(self, physics: str) -> None:
+        self._bar = _bar()
+        self._bar.start()
+        self._bar.add_task(physics, total=None, state="preparing")
+
     def progress(self, physics: str, event: Any) -> None:
         if self._bar is None:
-            self._bar = _bar()
-            self._bar.start()
-            self._bar.add_task(physics, total=event.cases, state="")
+            self.started(physics)
+        bar = cast("Progress", self._bar)
         done = event.case + _share(event, self.goals)
-        state = f"load case {event.case + 1}/{event.cases}: {_state(event, self.goals)}"
-        self._bar.update(self._bar.task_ids[0], completed=done, state=state)
+        state = f"load case {event.case + 1}/{event.cases}, {_state(event, {})}"
+        bar.update(bar.task_ids[0], total=event.cases, completed=done, state=state)
 
     def finished(self, physics: str) -> None:
         if self._bar is not None:
@@ -196,8 +200,12 @@ def _evidence(result: dict[str, Any]) -> dict[str, str]:
         "time": ", ".join(f"{name} {_time(t)}" for name, t in result["timings"].items()),
         "peak memory": f"{(result['peak_memory_bytes'] or 0) / 1e6:.0f} MB",
     }
+    if evidence["hourglass_share"] is not None:
+        rows["hourglass share of the energy"] = f"{100 * evidence['hourglass_share']:.2g} %"
+    if result["warnings"]:
+        rows["warning"] = "\n".join(result["warnings"])
     if not (evidence["complete"] and evidence["converged"]):
-        rows["state"] = evidence["message"] or "not complete"
+        rows["state"] = "not converged, see below" if evidence["complete"] else "interrupted"
     return rows
 
 

@@ -105,7 +105,7 @@ def _room(job: Job, micro: Microstructure) -> int:
     """Return the bytes that the results will take, labels uncompressed."""
     voxels, doubles = int(np.prod(micro.shape)), 0
     if job.fields:
-        doubles = sum({"conduction": 6, "elasticity": 13}[p] for p in physics_of(job.phases))
+        doubles = sum({"conduction": 7, "elasticity": 13}[p] for p in physics_of(job.phases))
     return voxels * (np.asarray(micro.labels).itemsize + 8 * doubles) + 4_000_000
 
 
@@ -113,10 +113,12 @@ def _solve(
     job: Job, cells: dict[str, Cell], observer: Observer
 ) -> tuple[dict[str, Effective], bool]:
     """Solve one physics after another; on Ctrl-C return what there is."""
+    from scalebridge.cell import Solver
     from scalebridge.upscaling import effective
 
     found: dict[str, Effective] = {}
     for physics, cell in cells.items():
+        observer.started(physics)
         try:
             found[physics] = effective(
                 cell,
@@ -124,12 +126,13 @@ def _solve(
                 measure=job.measure,
                 fields=job.fields,
                 field_tolerance=job.field_tolerance,
+                solver=Solver(max_iterations=job.max_iterations),
                 throw=False,
                 progress=partial(observer.progress, physics),
             )
         except KeyboardInterrupt as stop:
             unfinished = getattr(stop, "partial", None)
-            if unfinished is not None:
+            if unfinished is not None and np.isfinite(unfinished.tensor).any():
                 found[physics] = unfinished
             return found, True
         finally:

@@ -38,8 +38,8 @@ class Job:
         Layout of a raw file; name of the array in an NPZ file.
     flip : str
         Axes to turn round, e.g. ``"yz"``.
-    boundary, element, plane, tolerance, measure, field_tolerance
-        As in `scalebridge.Cell` and `scalebridge.effective`.
+    boundary, element, plane, tolerance, measure, field_tolerance, max_iterations
+        As in `scalebridge.Cell`, `scalebridge.effective` and `scalebridge.Solver`.
     fields : bool
         Compute, draw and store local fields.
     out : Path
@@ -64,6 +64,7 @@ class Job:
     measure: str = "tensor"
     fields: bool = True
     field_tolerance: float | None = None
+    max_iterations: int = 1000
     out: Path = Path("out")
     command: tuple[str, ...] = ()
 
@@ -83,6 +84,8 @@ class Job:
                     f"--{name.replace('_', '-')} must lie between 0 and 1, but is {value:g}; "
                     "1e-6 is a good choice"
                 )
+        if self.max_iterations < 1:
+            raise InputError(f"--max-iterations must be ≥ 1, but is {self.max_iterations}")
         if set(self.flip) - set("xyz"):
             raise InputError(f"--flip must name axes among x, y and z, but is {self.flip!r}")
 
@@ -100,6 +103,9 @@ class Observer:
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         """Learn how the image was read, before anything long begins."""
+
+    def started(self, physics: str) -> None:
+        """Learn that one physics begins; compiling may take seconds before its first event."""
 
     def progress(self, physics: str, event: Any) -> None:
         """Follow the solver; `event` is a `scalebridge.upscaling.Progress`."""

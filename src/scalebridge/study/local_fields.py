@@ -32,12 +32,12 @@ def local_fields(
 
     Conduction gives ``gradient``, ``flux`` (+k·∇T) and ``flux_magnitude``; elasticity
     ``strain``, ``stress`` (Mandel) and ``von_mises``. None where an interrupt came before
-    the solution was there.
+    all load cases were solved.
     """
+    if not effective.complete:
+        return None
     average = np.zeros(len(effective.tensor))
     average[0] = 1.0
-    if not np.isfinite(effective.tensor[0, 0]):
-        return None
     local = effective.local(average)
     gradient, flux = np.asarray(local.gradient), np.asarray(local.flux)
     if physics == "conduction":

@@ -67,8 +67,9 @@ def _constant(name: str, item: str) -> tuple[str, float]:
     if not sign or not text:
         raise InputError(f"phase {name!r}: a constant must read key=value, but is {item!r}")
     if key not in _PHYSICS:
+        spelt = {known.lower(): known for known in _PHYSICS}.get(key.lower(), key)
         raise InputError(
-            f"phase {name!r}: unknown constant {key!r}{did_you_mean(key, _PHYSICS)}; "
+            f"phase {name!r}: unknown constant {key!r}{did_you_mean(spelt, _PHYSICS)}; "
             "known are k, E and nu"
         )
     try:

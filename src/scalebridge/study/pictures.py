@@ -160,7 +160,15 @@ def _draw_field(axes: Axes, micro: Microstructure, field: ArrayLike, title: str,
     bar.ax.tick_params(labelsize=11, colors=_INK)
     bar.outline.set_linewidth(0.6)
     if power:
-        place.text(1.04, 0.5, f"$\\times 10^{{{power}}}$", va="center", fontsize=11, color=_INK)
+        place.text(
+            1.07,
+            0.5,
+            rf"$\times 10^{{{power}}}$",
+            transform=place.transAxes,
+            va="center",
+            fontsize=11,
+            color=_INK,
+        )
     axes.set_title(title, fontsize=13, color=_INK)
 
 

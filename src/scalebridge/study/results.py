@@ -8,7 +8,8 @@ Layout of the file
     image is one voxel thick.
 ``/scalebridge``
     ``tensors/…`` in Mandel order, ``phases`` (UTF-8 names in the order of the labels),
-    ``provenance`` and ``fields`` (number of components of each) as JSON.
+    ``spacing``, and as JSON ``provenance``, ``fields`` (number of components of each) and
+    ``origin`` (how the image was read).
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ def write_results(
         own.create_dataset("phases", data=list(microstructure.names), dtype=h5py.string_dtype())
         own.attrs["dim"] = len(shape)
         own["spacing"] = np.asarray(microstructure.spacing, dtype=float)
+        told = {"sources": microstructure.sources, "notes": microstructure.notes}
+        own["origin"] = json.dumps(told)
         own["fields"] = json.dumps({name: _components(a, shape) for name, a in arrays.items()})
         own["provenance"] = json.dumps(plain(dict(provenance or {})))
         group = own.create_group("tensors")
@@ -119,14 +122,16 @@ def read_results(path: str | Path) -> Results:
     try:
         with h5py.File(path, "r") as file:
             own, cells = file["scalebridge"], file["VTKHDF/CellData"]
-            names = own["phases"].asstr()[:]
             flat = int(own.attrs["dim"]) == 2
             components = json.loads(own["fields"].asstr()[()])
             labels = np.ascontiguousarray(cells["labels"][()].T)
-            micro = Microstructure(
+            origin = json.loads(own["origin"].asstr()[()])
+            micro = Microstructure._from_compact(  # the public door refuses empty phases
                 labels[..., 0] if flat else labels,
-                spacing=tuple(float(s) for s in own["spacing"]),
-                phases={name: label for label, name in enumerate(names)},
+                tuple(float(s) for s in own["spacing"]),
+                tuple(str(name) for name in own["phases"].asstr()[:]),
+                tuple(origin["sources"]),
+                origin["notes"],
             )
             fields = {name: _from_vtk(cells[name][()], n, flat) for name, n in components.items()}
             tensors = {name: np.asarray(value) for name, value in own["tensors"].items()}

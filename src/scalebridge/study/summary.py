@@ -69,6 +69,7 @@ def describe_effective(effective: Effective, element: str) -> dict[str, Any]:
                 "residual": effective.residual,
                 "hill_mandel_symmetry": effective.hill_mandel.symmetry,
                 "hill_mandel_boundary_work": effective.hill_mandel.boundary_work,
+                "hourglass_share": effective.hourglass,
                 "iterations": effective.iterations,
             },
             "timings": effective.timings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -110,9 +110,13 @@ class Effective:
             return self.tensor
         return np.asarray(tensors.stiffness_to_voigt(self.tensor))
 
+    @property
+    def _kind(self) -> Literal["stiffness", "conductivity"]:
+        return "conductivity" if self.physics == "conduction" else "stiffness"
+
     def engineering_constants(self) -> dict[str, Any]:
         """Engineering constants read from the tensor; see `upscaling.constants`."""
-        return constants.engineering_constants(self.tensor, physics=self.physics)
+        return constants.engineering_constants(self.tensor, kind=self._kind)
 
     def local(self, average_gradient: Any) -> LocalFields:
         """Local fields under an average gradient, by superposition of the load cases.
