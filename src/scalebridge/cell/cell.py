@@ -98,7 +98,7 @@ class Cell(Law):
         void = checks.void_phases(self.laws)
         self.boundary, self.plane, self.tolerance = boundary, plane, tolerance
         self.element = element or ("full" if void else "reduced")
-        self.warnings = (*notes, *checks.strut_warnings(microstructure, void))
+        self.warnings = (*notes, *checks.void_warnings(microstructure, void))
         self.materials = jnp.asarray(media.with_ghosts(self._material_image()))
 
     @property

@@ -17,6 +17,7 @@ from scalebridge.cell.media import Media
 from scalebridge.cell.stencil import Field
 
 _ROUNDING = 1e-13  # of the affine field's fluxes: nodal forces below it are noise
+_NEGLIGIBLE = 1e-12  # of the affine field's energy: an effective modulus below it is zero
 
 
 class Problem(NamedTuple):
@@ -181,12 +182,13 @@ def solve(
     work.evaluate(nothing, mean_gradient)
     affine_flux, affine_forces = work.average_flux(), work.norm()
     noise = _ROUNDING * size * float(np.linalg.norm(affine_flux))
+    negligible = _NEGLIGIBLE * float(mean @ affine_flux)
     scale = affine_forces if affine_forces > noise else 1.0
     u, useful = nothing, 0.0
     if start is not None:
         u, useful = start, work.evaluate(start, mean_gradient)
     energy = float(mean @ work.average_flux()) + useful / disc.voxels
-    message, step, u = _loop(work, u, energy, target, noise, scale, report)
+    message, step, u = _loop(work, u, energy, target, noise, negligible, scale, report)
     useful = work.evaluate(u, mean_gradient)
     flux = work.average_flux()
     energy = float(mean @ flux) + useful / disc.voxels
@@ -202,6 +204,7 @@ def _loop(
     energy: float,
     target: Target,
     noise: float,
+    negligible: float,
     scale: float,
     report: Callable[[Step], None] | None,
 ) -> tuple[str, Step, Field]:
@@ -212,7 +215,6 @@ def _loop(
         return "", Step(0, norm / scale, 0.0), u
     work.z, gz = kernels.precondition(disc, work.problem.green, work.g, work.z)
     estimate = EnergyErrorEstimate(work.problem.floor, float(gz))
-    smallest_energy = 1e-16 * abs(energy)
     beta = jnp.zeros(())
     step = Step(0, norm / scale, np.inf)
     for iteration in range(1, target.iterations + 1):
@@ -228,7 +230,7 @@ def _loop(
             ), step, u
         energy -= alpha * float(before) / disc.voxels
         estimate.update(alpha, float(gz))
-        error = estimate.squared_error() / disc.voxels / max(energy, smallest_energy)
+        error = estimate.squared_error() / disc.voxels / max(energy, negligible)
         step = Step(iteration, np.sqrt(square) / scale, error)
         if report is not None:
             report(step)

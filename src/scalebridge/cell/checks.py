@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -141,19 +141,38 @@ def _is_zero(law: Law) -> bool:
     return values is not None and not np.any(values)
 
 
-def strut_warnings(microstructure: Microstructure, void: tuple[str, ...]) -> tuple[str, ...]:
-    """Warn of struts too thin for their voxels, where a phase is void."""
-    if not void:
+def void_warnings(microstructure: Microstructure, void: tuple[str, ...]) -> tuple[str, ...]:
+    """Warn of matter that floats, does not percolate, or is thinner than its voxels resolve."""
+    solid = [name for name in microstructure.names if name not in void]
+    if not void or not solid:
         return ()
-    notes = []
-    for name in microstructure.names:
-        thin = 0.0 if name in void else microstructure.thin_fraction(name, voxels=3)
+    notes = [*_connectivity_warnings(microstructure, solid)]
+    for name in solid:
+        thin = microstructure.thin_fraction(name, voxels=3)
         if thin > 0.3:  # the corners of thick bodies count a little too
             notes.append(
-                f"{100 * thin:.0f} % of phase {name!r} lies in struts thinner than 3 voxels; "
-                "their bending is poorly resolved: refine the image to see by how much"
+                f"{100 * thin:.0f} % of phase {name!r} lies in struts thinner than 3 voxels, "
+                "which are poorly resolved: refine the image to see by how much"
             )
     return tuple(notes)
+
+
+def _connectivity_warnings(microstructure: Microstructure, solid: list[str]) -> Iterator[str]:
+    matter = np.any([microstructure.mask(name) for name in solid], axis=0)
+    if matter.all() or not matter.any():
+        return
+    image = Microstructure(matter, microstructure.spacing, {"void": 0, "matter": 1})
+    clusters = image.clusters("matter")
+    percolates = np.any(clusters.percolates, axis=0)
+    for axis in np.flatnonzero(~percolates):
+        yield (
+            f"matter does not percolate along {'xyz'[axis]}: the effective modulus along it is zero"
+        )
+    if 0 < clusters.floating_fraction < 1:
+        yield (
+            f"{100 * clusters.floating_fraction:.2g} % of the matter floats in the void without "
+            "contact; it carries nothing"
+        )
 
 
 def rotations(orientation: Mapping[str, Any] | None, microstructure: Microstructure) -> dict[str, Array]:

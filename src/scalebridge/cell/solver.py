@@ -33,7 +33,7 @@ class Solver:
     """
 
     preconditioner: str = "single"
-    cascade: int = 2
+    cascade: int = 0
     max_iterations: int = 1000
 
     def __post_init__(self) -> None:

@@ -14,6 +14,9 @@ import numpy as np
 from scalebridge.cell import cg, kernels
 
 
+_NOTHING = 1e-12  # of the largest modulus, which is the unit here: below it a tensor is zero
+
+
 class HillMandel(NamedTuple):
     """The energy balance between the scales (Hill 1963), in forms that can fail.
 
@@ -39,11 +42,10 @@ def hill_mandel(averages: np.ndarray, outcomes: Sequence[cg.Outcome]) -> HillMan
     if done == 0:
         return HillMandel(np.nan, np.nan)
     block = averages[:done, :done]
-    size = float(np.linalg.norm(block))
-    symmetry = float(np.linalg.norm(block - block.T)) / size if size else 0.0
-    largest = max(abs(o.energy) for o in outcomes)
+    size = max(float(np.linalg.norm(block)), _NOTHING)
+    largest = max(_NOTHING, *(abs(o.energy) for o in outcomes))
     work = max(abs(o.boundary_work - o.energy) for o in outcomes)
-    return HillMandel(symmetry, work / largest if largest else 0.0)
+    return HillMandel(float(np.linalg.norm(block - block.T)) / size, work / largest)
 
 
 def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> float | None:
@@ -56,12 +58,14 @@ def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> floa
         return None
     full = replace(disc, element="full")
     work = cg.Workspace(problem._replace(disc=full))
-    shares = []
+    shares = [0.0]
     for case, outcome in enumerate(outcomes):
+        if outcome.energy <= _NOTHING:
+            continue
         mean = jnp.asarray(np.eye(disc.components)[case])
         useful = work.evaluate(outcome.u, mean) / disc.voxels
         energy = float(mean @ work.average_flux()) + useful
-        shares.append(1.0 - outcome.energy / energy if energy > 0 else 0.0)
+        shares.append(1.0 - outcome.energy / energy)
     return max(shares)
 
 
