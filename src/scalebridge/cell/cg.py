@@ -195,7 +195,7 @@ def solve(
     reactions = kernels.boundary_work(disc, work.flux, work.wrapped, mean_gradient)
     achieved = step._replace(residual=work.norm() / scale)
     forces, work.g = work.g, work._nodes(disc.shape)
-    return Outcome(u, forces, flux, energy, float(reactions), achieved, message)
+    return Outcome(u, forces, flux, energy, reactions, achieved, message)
 
 
 def _loop(
