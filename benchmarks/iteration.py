@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import scalebridge as sb
-from scalebridge.cell import cg, kernels
+from scalebridge.cell import cg
 from scalebridge.cell.solver import LinearCellProblem, Solver
 
 
@@ -33,10 +33,9 @@ def fft_pair(shape: tuple[int, ...], count: int) -> Callable[[], Any]:
 def iteration(work: cg.Workspace) -> Callable[[], Any]:
     """Return a call that iterates once."""
     disc = work.problem.disc
-    u = work._nodes(disc.shape)
-    work.evaluate(u, jnp.asarray(np.eye(disc.components)[0]))
-    work.z, gz = kernels.precondition(disc, work.problem.green, work.g, work.z)
-    state = [u, gz]
+    u = work.nodes()
+    work.evaluate(u, np.eye(disc.components)[0])
+    state = [u, work.precondition()]
 
     def once() -> None:
         state[0], _, _, state[1] = work.iterate(state[0], state[1], jnp.asarray(0.5))

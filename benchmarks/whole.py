@@ -14,7 +14,9 @@ import sys
 import time
 
 
-def measure(physics: str, element: str, n: int, criterion: str, tolerance: float, cascade: int) -> None:
+def measure(
+    physics: str, element: str, n: int, criterion: str, tolerance: float, cascade: int
+) -> None:
     """Solve twice and print one line."""
     import scalebridge as sb
 

@@ -19,15 +19,30 @@ _HOMES = {
     "ConvergenceError": "errors",
     "Effective": "upscaling",
     "InputError": "errors",
+    "Interrupted": "errors",
     "Microstructure": "microstructure",
     "Solver": "cell",
     "effective": "upscaling",
     "generate": "microstructure",
     "read": "microstructure",
 }
-_SUBPACKAGES = ("laws", "microstructure", "tensors", "cell", "upscaling", "errors")
+_SUBPACKAGES = ("cell", "errors", "laws", "microstructure", "tensors", "upscaling")
 
-__all__ = ["__version__", "laws", "tensors", *sorted(_HOMES)]  # noqa: PLE0604
+__all__ = [
+    "Cell",
+    "ConvergenceError",
+    "Effective",
+    "InputError",
+    "Interrupted",
+    "Microstructure",
+    "Solver",
+    "__version__",
+    "effective",
+    "generate",
+    "laws",
+    "read",
+    "tensors",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -45,6 +60,6 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from scalebridge import laws, tensors
     from scalebridge.cell import Cell, Solver
-    from scalebridge.errors import ConvergenceError, InputError
+    from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
     from scalebridge.upscaling import Effective, effective

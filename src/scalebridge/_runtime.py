@@ -24,7 +24,7 @@ def configure() -> None:
     """Switch on double precision and the persistent compilation cache."""
     jax.config.update("jax_enable_x64", True)
     folder = os.environ.get("SCALEBRIDGE_CACHE", user_cache_dir("scalebridge"))
-    user_has_chosen = jax.config.jax_compilation_cache_dir is not None
+    user_has_chosen = jax.config.jax_compilation_cache_dir is not None  # type: ignore[attr-defined]
     if folder.lower() not in {"off", "0", ""} and not user_has_chosen:
         jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
         # The kernels are small and many: cache all of them, not only the slow ones.
@@ -34,7 +34,7 @@ def configure() -> None:
 
 def require_double_precision() -> None:
     """Raise when somebody has switched double precision off again."""
-    if not jax.config.jax_enable_x64:
+    if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         raise RuntimeError(
             "scalebridge computes in double precision, but jax_enable_x64 is off; "
             "remove the line that turns it off (or the variable JAX_ENABLE_X64=0)"

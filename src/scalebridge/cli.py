@@ -60,7 +60,7 @@ def _main(
 
 
 @app.command(cls=_ShapeInOneWord)
-def homogenize(  # noqa: PLR0917
+def homogenize(
     image: Annotated[Path, typer.Argument(help="TIFF stack (file or folder), .npy, .npz or raw.")],
     ctx: typer.Context,
     spacing: Annotated[

@@ -177,7 +177,7 @@ class Cell(Law):
         return media.isotropic_average(mean, self.physics, self.dim)
 
     def _material_image(self) -> np.ndarray:
-        """Rows of `moduli` by voxel: a phase's own, or one for each voxel of an orientation field."""
+        """Rows of `moduli` by voxel: a phase's own, or the voxel's in an orientation field."""
         labels = self.microstructure.labels
         fields = [name for name, r in self.rotations.items() if r.ndim == 3]
         if not fields:
@@ -204,9 +204,7 @@ class Cell(Law):
         """
         mean = jnp.asarray(gradient, dtype=float)
         disc, moduli, reference = self.discretisation, self.moduli(), self.reference()
-        flux = implicit.average_flux(
-            disc, self.materials, moduli, reference, mean, self.tolerance
-        )
+        flux = implicit.average_flux(disc, self.materials, moduli, reference, mean, self.tolerance)
         return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))
 
 

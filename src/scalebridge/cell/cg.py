@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,15 @@ from scalebridge.cell.stencil import Field
 
 _ROUNDING = 1e-13  # of the affine field's fluxes: nodal forces below it are noise
 _NEGLIGIBLE = 1e-12  # of the affine field's energy: an effective modulus below it is zero
+_BREAKDOWN = (
+    "conjugate gradients broke down in iteration {iteration} (step {alpha:g}): the moduli are "
+    "not positive, or their contrast exceeds double precision; check the phases' constants"
+)
+_UNFINISHED = (
+    "not converged in {iteration} iterations (residual {residual:.1e}, estimated error "
+    "{error:.1e}); allow more iterations, use the element 'full' where a phase is void, or "
+    "reduce the contrast of the phases"
+)
 
 
 class Problem(NamedTuple):
@@ -108,22 +117,22 @@ class Workspace:
     def __init__(self, problem: Problem) -> None:
         disc = problem.disc
         self.problem = problem
-        self.p = self._nodes(disc.shape)
-        self.g = self._nodes(disc.shape)
-        self.force = self._nodes(disc.shape)
-        self.z = self._nodes(disc.shape, problem.green[0].dtype)
-        self.wrapped = self._nodes([n + 2 for n in disc.shape])
-        ghosted = [n + 1 for n in disc.shape]
-        self.flux = tuple(jnp.zeros(ghosted) for _ in range(stencil.count_fluxes(disc)))
+        self.p, self.g, self.force = self.nodes(), self.nodes(), self.nodes()
+        self.z = self.nodes(dtype=problem.green[0].dtype)
+        self.wrapped = self.nodes([n + 2 for n in disc.shape])
+        voxels = [n + 1 for n in disc.shape]
+        self.flux = tuple(jnp.zeros(voxels) for _ in range(stencil.count_fluxes(disc)))
 
-    def _nodes(self, shape: object, dtype: object = float) -> Field:
-        return tuple(jnp.zeros(shape, dtype) for _ in range(self.problem.disc.unknowns))
+    def nodes(self, shape: Sequence[int] | None = None, dtype: Any = float) -> Field:
+        """Return a nodal field of zeros."""
+        disc = self.problem.disc
+        return tuple(jnp.zeros(shape or disc.shape, dtype) for _ in range(disc.unknowns))
 
-    def evaluate(self, u: Field, mean: Array) -> float:
-        """Evaluate fluxes, averages and out-of-balance forces `g` of ē + B u; return (u, g)."""
+    def evaluate(self, u: Field, mean: np.ndarray) -> float:
+        """Evaluate fluxes and out-of-balance forces `g` of ē + B u; return (u, g)."""
         disc, media = self.problem.disc, self.problem.media
         self.wrapped = kernels.wrap(disc, u, self.wrapped)
-        self.flux = kernels.fluxes(disc, self.wrapped, mean, *media, self.flux)
+        self.flux = kernels.fluxes(disc, self.wrapped, jnp.asarray(mean), *media, self.flux)
         self.g, work = kernels.forces(disc, self.flux, u, self.g)
         return float(work)
 
@@ -131,21 +140,53 @@ class Workspace:
         """Volume average of the fluxes evaluated last."""
         return np.asarray(kernels.averages(self.problem.disc, self.flux))
 
+    def boundary_work(self, mean: np.ndarray) -> float:
+        """Work density of the nodal reactions on the boundary, of the state evaluated last."""
+        return kernels.boundary_work(self.problem.disc, self.flux, self.wrapped, jnp.asarray(mean))
+
     def norm(self) -> float:
-        """‖g‖₂ of the forces evaluated last."""
+        """‖g‖₂ of the out-of-balance forces."""
         return float(jnp.sqrt(kernels.dot(self.g, self.g)))
 
+    def take_forces(self) -> Field:
+        """Hand out the forces `g`, and take new memory for the next."""
+        forces, self.g = self.g, self.nodes()
+        return forces
+
+    def precondition(self) -> Array:
+        """Update z = M⁻¹ g; return (g, z)."""
+        self.z, gz = kernels.precondition(self.problem.disc, self.problem.green, self.g, self.z)
+        return gz
+
     def iterate(self, u: Field, gz: Array, beta: Array) -> tuple[Field, float, float, Array]:
-        """One step from z to the next z: return u, ‖g‖², α and (g, z)."""
-        disc, media, green, _ = self.problem
+        """One step of conjugate gradients: return u, ‖g‖₂, the step length and the new (g, z)."""
+        disc, media = self.problem.disc, self.problem.media
         self.p = kernels.direction(disc, self.p, self.z, beta)
         self.wrapped = kernels.wrap(disc, self.p, self.wrapped)
         nothing = jnp.zeros(disc.components)
         self.flux = kernels.fluxes(disc, self.wrapped, nothing, *media, self.flux)
         self.force, work = kernels.forces(disc, self.flux, self.p, self.force)
         u, self.g, square, alpha = kernels.descend(disc, u, self.g, self.p, self.force, gz, work)
-        self.z, gz = kernels.precondition(disc, green, self.g, self.z)
-        return u, float(square), float(alpha), gz
+        gz = self.precondition()
+        return u, float(jnp.sqrt(square)), float(alpha), gz
+
+
+class _Scales(NamedTuple):
+    """What the figures of an iteration are relative to, from the affine field ē·x.
+
+    Attributes
+    ----------
+    forces : float
+        ‖b‖₂ of its nodal forces, or 1 where they are noise.
+    noise : float
+        Norm of nodal forces that are rounding errors.
+    negligible : float
+        Energy below which an effective modulus is zero.
+    """
+
+    forces: float
+    noise: float
+    negligible: float
 
 
 def solve(
@@ -175,69 +216,58 @@ def solve(
     report : callable, optional
         Called after every iteration.
     """
-    disc = work.problem.disc
-    size = np.sqrt(disc.voxels * disc.unknowns)
-    mean_gradient = jnp.asarray(mean)
-    nothing = work._nodes(disc.shape)
-    work.evaluate(nothing, mean_gradient)
-    affine_flux, affine_forces = work.average_flux(), work.norm()
-    noise = _ROUNDING * size * float(np.linalg.norm(affine_flux))
-    negligible = _NEGLIGIBLE * float(mean @ affine_flux)
-    scale = affine_forces if affine_forces > noise else 1.0
-    u, useful = nothing, 0.0
+    voxels = work.problem.disc.voxels
+    u, useful = work.nodes(), 0.0
+    scales = _affine_scales(work, mean, u)
     if start is not None:
-        u, useful = start, work.evaluate(start, mean_gradient)
-    energy = float(mean @ work.average_flux()) + useful / disc.voxels
-    message, step, u = _loop(work, u, energy, target, noise, negligible, scale, report)
-    useful = work.evaluate(u, mean_gradient)
+        u, useful = start, work.evaluate(start, mean)
+    energy = float(mean @ work.average_flux()) + useful / voxels
+    u, step, message = _iterate(work, u, energy, target, scales, report)
+    useful = work.evaluate(u, mean)
     flux = work.average_flux()
-    energy = float(mean @ flux) + useful / disc.voxels
-    reactions = kernels.boundary_work(disc, work.flux, work.wrapped, mean_gradient)
-    achieved = step._replace(residual=work.norm() / scale)
-    forces, work.g = work.g, work._nodes(disc.shape)
-    return Outcome(u, forces, flux, energy, reactions, achieved, message)
+    energy = float(mean @ flux) + useful / voxels
+    reactions = work.boundary_work(mean)
+    achieved = step._replace(residual=work.norm() / scales.forces)
+    return Outcome(u, work.take_forces(), flux, energy, reactions, achieved, message)
 
 
-def _loop(
+def _affine_scales(work: Workspace, mean: np.ndarray, nothing: Field) -> _Scales:
+    """Evaluate the affine field; its forces stay in `work`."""
+    disc = work.problem.disc
+    work.evaluate(nothing, mean)
+    flux, norm = work.average_flux(), work.norm()
+    noise = _ROUNDING * np.sqrt(disc.voxels * disc.unknowns) * float(np.linalg.norm(flux))
+    return _Scales(norm if norm > noise else 1.0, noise, _NEGLIGIBLE * float(mean @ flux))
+
+
+def _iterate(
     work: Workspace,
     u: Field,
     energy: float,
     target: Target,
-    noise: float,
-    negligible: float,
-    scale: float,
+    scales: _Scales,
     report: Callable[[Step], None] | None,
-) -> tuple[str, Step, Field]:
+) -> tuple[Field, Step, str]:
     """Iterate until the target, a breakdown or the last iteration allowed."""
-    disc = work.problem.disc
-    norm = work.norm()
-    if norm <= noise:
-        return "", Step(0, norm / scale, 0.0), u
-    work.z, gz = kernels.precondition(disc, work.problem.green, work.g, work.z)
+    norm, voxels = work.norm(), work.problem.disc.voxels
+    if norm <= scales.noise:
+        return u, Step(0, norm / scales.forces, 0.0), ""
+    gz = work.precondition()
     estimate = EnergyErrorEstimate(work.problem.floor, float(gz))
     beta = jnp.zeros(())
-    step = Step(0, norm / scale, np.inf)
+    step = Step(0, norm / scales.forces, np.inf)
     for iteration in range(1, target.iterations + 1):
-        before = gz
-        u, square, alpha, gz = work.iterate(u, gz, beta)
-        beta = gz / before
-        if not (np.isfinite(square) and alpha > 0):
-            work.p = work._nodes(disc.shape)
-            return (
-                f"conjugate gradients broke down in iteration {iteration} (step {alpha:g}): the "
-                "moduli are not positive, or their contrast exceeds double precision; check the "
-                "phases' constants"
-            ), step, u
-        energy -= alpha * float(before) / disc.voxels
+        u, norm, alpha, new = work.iterate(u, gz, beta)
+        if not (np.isfinite(norm) and alpha > 0):
+            work.p = work.nodes()
+            return u, step, _BREAKDOWN.format(iteration=iteration, alpha=alpha)
+        energy -= alpha * float(gz) / voxels
+        beta, gz = new / gz, new
         estimate.update(alpha, float(gz))
-        error = estimate.squared_error() / disc.voxels / max(energy, negligible)
-        step = Step(iteration, np.sqrt(square) / scale, error)
+        error = estimate.squared_error() / voxels / max(energy, scales.negligible)
+        step = Step(iteration, norm / scales.forces, error)
         if report is not None:
             report(step)
-        if target.reached(step) or np.sqrt(square) <= noise:
-            return "", step, u
-    return (
-        f"not converged in {target.iterations} iterations (residual {step.residual:.1e}, "
-        f"estimated error {step.error:.1e}); allow more iterations, use the element 'full' "
-        "where a phase is void, or reduce the contrast of the phases"
-    ), step, u
+        if target.reached(step) or norm <= scales.noise:
+            return u, step, ""
+    return u, step, _UNFINISHED.format(**step._asdict())

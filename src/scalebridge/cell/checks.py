@@ -56,7 +56,7 @@ def check_options(boundary: str, element: str | None, tolerance: float) -> None:
     """Refuse unknown boundaries and elements."""
     if boundary != "periodic":
         raise InputError(
-            f"`boundary` must be 'periodic', but is {boundary!r}{did_you_mean(boundary, ['periodic'])}; "
+            f"`boundary` must be 'periodic', but is {boundary!r}; "
             "other boundary conditions are not in this version"
         )
     if element is not None and element not in ELEMENTS:
@@ -72,11 +72,15 @@ def common_physics(laws: Mapping[str, Law], dim: int) -> str:
     """Return the physics that all laws share."""
     found = {n: law.kinematics for n, law in laws.items() if not isinstance(law, Void | Rigid)}
     if not found:
-        raise InputError("`laws` must hold a material law, but all phases are void or rigid; add one")
+        raise InputError(
+            "`laws` must hold a material law, but all phases are void or rigid; add one"
+        )
     physics = {k.physics for k in found.values()}
     if len(physics) > 1:
         listed = ", ".join(f"{n!r}: {k.physics}" for n, k in found.items())
-        raise InputError(f"`laws` must all be of one physics, but are {listed}; make one cell for each")
+        raise InputError(
+            f"`laws` must all be of one physics, but are {listed}; make one cell for each"
+        )
     for name, kinematics in found.items():
         if kinematics.dim < dim:
             raise InputError(
@@ -93,11 +97,12 @@ def check_plane(plane: str | None, physics: str, dim: int) -> None:
         got = "is missing" if plane is None else f"is {plane!r}"
         raise InputError(
             f"`plane` must be 'strain' for mechanics on a 2D image, but {got}; "
-            "pass plane='strain' (plane stress and generalised plane strain are not in this version)"
+            "pass plane='strain' (plane stress and generalised plane strain are still to come)"
         )
     if not needed and plane is not None:
         raise InputError(
-            f"`plane` is for mechanics on 2D images only, but this is {physics} in {dim}D; leave it out"
+            f"`plane` is for mechanics on 2D images only, but this is {physics} in {dim}D; "
+            "leave it out"
         )
 
 
@@ -175,7 +180,9 @@ def _connectivity_warnings(microstructure: Microstructure, solid: list[str]) -> 
         )
 
 
-def rotations(orientation: Mapping[str, Any] | None, microstructure: Microstructure) -> dict[str, Array]:
+def rotations(
+    orientation: Mapping[str, Any] | None, microstructure: Microstructure
+) -> dict[str, Array]:
     """Return rotation matrices by phase: (3, 3), or (3, 3, voxels of the phase)."""
     found = {}
     for name, value in (orientation or {}).items():
@@ -209,7 +216,7 @@ def _rotation(name: str, array: np.ndarray, microstructure: Microstructure) -> n
     off = np.abs(product - np.eye(3).reshape((3, 3) + (1,) * (array.ndim - 2))).max(initial=0.0)
     if off > 1e-6:
         raise InputError(
-            f"`orientation[{name!r}]` must be rotation matrices, but R·Rᵀ differs from 1 by {off:.2g}; "
-            "Euler angles have shape (3, …)"
+            f"`orientation[{name!r}]` must be rotation matrices, but R·Rᵀ differs from 1 by "
+            f"{off:.2g}; Euler angles have shape (3, …)"
         )
     return array

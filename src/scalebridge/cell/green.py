@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial, reduce
+from itertools import combinations_with_replacement
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,10 @@ def _moments(disc: Discretisation, sets: Iterable[tuple[Axes, float]]) -> dict[P
         free = [i for i in range(disc.dim) if i not in at]
         g = {}
         for i in free:
-            parts = [s if t in at | {i} else c for t, (s, c) in enumerate(zip(sines, cosines, strict=True))]
+            parts = [
+                s if t in at | {i} else c
+                for t, (s, c) in enumerate(zip(sines, cosines, strict=True))
+            ]
             g[i] = reduce(jnp.multiply, parts) / disc.spacing[i]
         for n, i in enumerate(free):
             for k in free[n:]:
@@ -59,7 +63,9 @@ def _moments(disc: Discretisation, sets: Iterable[tuple[Axes, float]]) -> dict[P
     return total
 
 
-def _contract(disc: Discretisation, modulus: Array, moments: dict[Pair, Array]) -> dict[Pair, Array]:
+def _contract(
+    disc: Discretisation, modulus: Array, moments: dict[Pair, Array]
+) -> dict[Pair, Array]:
     """Symbol C_ijkm g_i g_k of an energy, for field components j ≤ m."""
     if disc.physics == "conduction":
         full = modulus[:, None, :, None]
@@ -127,7 +133,7 @@ def precondition(disc: Discretisation, green: tuple[Array, ...], residual: Field
     modes = [jnp.fft.rfftn(r.astype(dtype)) for r in residual]
     size = disc.unknowns
     packed = {}
-    for position, (j, m) in enumerate((j, m) for j in range(size) for m in range(j, size)):
-        packed[j, m] = packed[m, j] = green[position]
+    for (j, m), entry in zip(combinations_with_replacement(range(size), 2), green, strict=True):
+        packed[j, m] = packed[m, j] = entry
     answer = [reduce(jnp.add, [packed[j, m] * modes[m] for m in range(size)]) for j in range(size)]
     return tuple(jnp.fft.irfftn(a, s=disc.shape) for a in answer)

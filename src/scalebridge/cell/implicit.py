@@ -59,11 +59,13 @@ def average_flux(
         return stencil.apply(disc, u, jnp.zeros(disc.components), materials, table)[0]
 
     affine = stencil.affine_fluxes(disc, mean, materials, table)
-    noise = _ROUNDING**2 * disc.voxels * sum(jnp.mean(f) ** 2 for f in affine)
+    noise = _ROUNDING**2 * disc.voxels * jnp.sum(jnp.stack([jnp.mean(f) ** 2 for f in affine]))
     load = tuple(-f for f in stencil.forces(replace(disc, element="reduced"), affine))
 
     def solve(matvec, b):  # type: ignore[no-untyped-def]
-        return _conjugate_gradients(matvec, b, partial(greens.precondition, disc, green), tolerance, noise)
+        return _conjugate_gradients(
+            matvec, b, partial(greens.precondition, disc, green), tolerance, noise
+        )
 
     u = jax.lax.custom_linear_solve(stiffness, load, solve, symmetric=True)
     rest, flux = stencil.apply(disc, u, mean, materials, table)

@@ -152,5 +152,5 @@ def prolong(disc: Discretisation, coarse: Field) -> Field:
 
 def _refine(u: Array, axis: int) -> Array:
     middle = 0.5 * (u + jnp.roll(u, -1, axis))
-    shape = u.shape[:axis] + (2 * u.shape[axis],) + u.shape[axis + 1 :]
+    shape = (*u.shape[:axis], 2 * u.shape[axis], *u.shape[axis + 1 :])
     return jnp.stack([u, middle], axis=axis + 1).reshape(shape)

@@ -81,7 +81,9 @@ def reference_modulus(moduli: Array) -> Array:
     # Zero directions of a solid (a tensor conductivity may have some) are lifted for the mean.
     logs = jnp.log(jnp.maximum(values, 1e-6 * top[:, None]))
     weight = solid / jnp.maximum(jnp.sum(solid), 1)
-    mean = jnp.einsum("p,pab,pb,pcb->ac", weight, vectors, jnp.where(solid[:, None], logs, 0.0), vectors)
+    mean = jnp.einsum(
+        "p,pab,pb,pcb->ac", weight, vectors, jnp.where(solid[:, None], logs, 0.0), vectors
+    )
     values, vectors = jnp.linalg.eigh(mean)
     return (vectors * jnp.exp(values)) @ vectors.T
 
@@ -121,7 +123,9 @@ def _averages(media: Media) -> Array:
     inner = media.materials[(slice(1, None),) * media.materials.ndim]
     dim = inner.ndim
     shape = [m for n in inner.shape for m in (n // 2, 2)]
-    fields = [row[inner].reshape(shape).mean(axis=tuple(range(1, 2 * dim, 2))) for row in media.table]
+    fields = [
+        row[inner].reshape(shape).mean(axis=tuple(range(1, 2 * dim, 2))) for row in media.table
+    ]
     return jnp.stack([f.ravel() for f in fields])
 
 

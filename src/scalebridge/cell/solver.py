@@ -79,7 +79,9 @@ class LinearCellProblem:
         disc = cell.discretisation
         scale, table, spanning, reference = _prepare(cell)
         self.scale = float(scale)
-        floor = 0.0 if cell.has_void else media.spectrum_floor(*map(np.asarray, (spanning, reference)))
+        floor = (
+            0.0 if cell.has_void else media.spectrum_floor(*map(np.asarray, (spanning, reference)))
+        )
         fine = media.Media(cell.materials, table)
         single = solver.preconditioner == "single"
         self.levels: list[cg.Workspace] = []

@@ -10,6 +10,7 @@ compiler would evaluate each flux 2^d times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 import jax
@@ -31,7 +32,9 @@ def wrap(u: Array) -> Array:
     padded = jnp.pad(u, 1)
     for axis in range(u.ndim):
         for source, target in ((-1, 0), (0, u.shape[axis] + 1)):
-            face = jax.lax.slice_in_dim(u, source % u.shape[axis], source % u.shape[axis] + 1, axis=axis)
+            face = jax.lax.slice_in_dim(
+                u, source % u.shape[axis], source % u.shape[axis] + 1, axis=axis
+            )
             for later in range(axis + 1, u.ndim):
                 n = u.shape[later]
                 face = jnp.concatenate(
@@ -89,7 +92,8 @@ def from_corner_modes(terms: dict[Axes, Array]) -> Array:
     return terms[frozenset()]
 
 
-Matrix = list[list[Array | None]]  # [derivative axis][field component]; None is zero
+Components = Sequence[Array | None]  # None is zero
+Matrix = list[list[Array | None]]  # [derivative axis][field component]
 
 
 def _gradient(disc: Discretisation, modes: list[dict[Axes, Array]], at: Axes) -> Matrix:
@@ -101,7 +105,7 @@ def _gradient(disc: Discretisation, modes: list[dict[Axes, Array]], at: Axes) ->
     return rows
 
 
-def _to_components(disc: Discretisation, g: Matrix) -> list[Array | None]:
+def _to_components(disc: Discretisation, g: Matrix) -> Components:
     """Gradient components of a law: the vector itself, or the Mandel strain."""
     if disc.physics == "conduction":
         return [row[0] for row in g]
@@ -125,7 +129,7 @@ def _to_matrix(disc: Discretisation, flux: list[Array]) -> list[list[Array]]:
     return rows
 
 
-def _product(disc: Discretisation, moduli: list[Array], g: list[Array | None]) -> list[Array]:
+def _product(disc: Discretisation, moduli: list[Array], g: Components) -> list[Array]:
     """Flux C·g of one point's components, the modulus packed as in `media.pack`."""
     size = disc.components
     present = [(c, value) for c, value in enumerate(g) if value is not None]
@@ -151,15 +155,13 @@ def _row_starts(size: int) -> list[int]:
     return [a * size - a * (a - 1) // 2 for a in range(size)]
 
 
-def _without_dilatation(disc: Discretisation, g: list[Array | None]) -> list[Array | None]:
+def _without_dilatation(disc: Discretisation, g: Components) -> Components:
     """Return a modal strain less its volumetric part."""
     normal = [v for v in g[: disc.dim] if v is not None]
     if not normal:
-        return g
+        return list(g)
     mean = reduce(jnp.add, normal) / disc.dim
-    return [
-        (-mean if v is None else v - mean) if c < disc.dim else v for c, v in enumerate(g)
-    ]
+    return [(-mean if v is None else v - mean) if c < disc.dim else v for c, v in enumerate(g)]
 
 
 def fluxes(
@@ -189,7 +191,7 @@ def fluxes(
     gradient = _to_components(disc, _gradient(disc, modes, frozenset()))
     at_mean = [e if g is None else g + e for g, e in zip(gradient, mean, strict=True)]
     flux = _product(disc, moduli, at_mean)
-    tau: dict[tuple[Axes, int], Array | None] = {}
+    tau: dict[tuple[Axes, int], Array] = {}
     for axes, weight in disc.hourglass_sets():
         g = _to_components(disc, _gradient(disc, modes, axes))
         mean_dilatation = disc.element == "bbar" and disc.physics == "elasticity"
@@ -197,12 +199,13 @@ def fluxes(
             g = _without_dilatation(disc, g)
         modal = _product(disc, moduli, g)
         if mean_dilatation:
-            modal = _without_dilatation(disc, modal)
+            modal = [m for m in _without_dilatation(disc, modal) if m is not None]
         rows = _to_matrix(disc, modal)
         for i in set(range(disc.dim)) - axes:
             for j in range(disc.unknowns):
                 key = (axes | {i}, j)
-                tau[key] = _add(tau.get(key), rows[i][j] * (weight / disc.spacing[i]))
+                term = rows[i][j] * (weight / disc.spacing[i])
+                tau[key] = tau[key] + term if key in tau else term
     return tuple(flux) + tuple(tau[key] for key in _hourglass_keys(disc))
 
 

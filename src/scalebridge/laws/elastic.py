@@ -148,7 +148,9 @@ class Elastic(LinearLaw):
             [0, 0, 0, 0, C44, 0],
             [0, 0, 0, 0, 0, c66],
         ]
-        return cls.from_voigt(jnp.stack([jnp.stack([jnp.asarray(c, float) for c in r]) for r in rows]))
+        return cls.from_voigt(
+            jnp.stack([jnp.stack([jnp.asarray(c, float) for c in r]) for r in rows])
+        )
 
     @classmethod
     def orthotropic(cls, *, E: Any, nu: Any, G: Any) -> Self:

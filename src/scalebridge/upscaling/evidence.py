@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell import cg, kernels
-
+from scalebridge.cell import cg
 
 _NOTHING = 1e-12  # of the largest modulus, which is the unit here: below it a tensor is zero
 
@@ -62,7 +60,7 @@ def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> floa
     for case, outcome in enumerate(outcomes):
         if outcome.energy <= _NOTHING:
             continue
-        mean = jnp.asarray(np.eye(disc.components)[case])
+        mean = np.eye(disc.components)[case]
         useful = work.evaluate(outcome.u, mean) / disc.voxels
         energy = float(mean @ work.average_flux()) + useful
         shares.append(1.0 - outcome.energy / energy)

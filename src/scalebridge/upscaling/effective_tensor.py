@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from scalebridge import tensors
@@ -279,7 +278,10 @@ class _Run:
         """Return what is known now."""
         cell, done, scale = self.cell, self.outcomes, self.problem.scale
         steps = [o.step for o in done]
-        messages = [message, *(f"load case {i + 1}: {o.message}" for i, o in enumerate(done) if o.message)]
+        messages = [
+            message,
+            *(f"load case {i + 1}: {o.message}" for i, o in enumerate(done) if o.message),
+        ]
         text = "; ".join(m for m in messages if m)
         volume = float(np.prod(cell.microstructure.spacing)) ** (1 / cell.dim)
         states = tuple(tuple(volume * u for u in o.u) for o in done) if self.fields else ()
@@ -293,7 +295,9 @@ class _Run:
             residual=max((s.residual for s in steps), default=np.nan),
             error_estimate=max((s.error for s in steps), default=np.nan),
             hill_mandel=evidence.hill_mandel(self.averages, done),
-            hourglass=evidence.hourglass_share(self.problem.levels[0].problem, done) if cell.has_void else None,
+            hourglass=evidence.hourglass_share(self.problem.levels[0].problem, done)
+            if cell.has_void
+            else None,
             converged=not text and len(done) == len(self.tensor),
             message=text,
             warnings=cell.warnings,
