@@ -91,8 +91,8 @@ def homogenize(
     ] = "tensor",
     fields: Annotated[bool, typer.Option(help="Compute, draw and store local fields.")] = True,
     field_tolerance: Annotated[
-        float | None, typer.Option(help="Relative residual of the local fields.")
-    ] = None,
+        float, typer.Option(help="Relative residual of the local fields.")
+    ] = 1e-4,
     max_iterations: Annotated[int, typer.Option(help="Most for a load case.")] = 1000,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,

@@ -19,6 +19,24 @@ from scalebridge.laws.protocol import Kinematics, Law, Response, State
 from scalebridge.microstructure import Microstructure
 
 
+class _Image:
+    """A microstructure as a static field: equal for JAX's caches where frame and names are.
+
+    The labels enter compiled functions as an array, so that cells of other
+    images of the same frame need no new trace, and no cache keeps each image alive.
+    """
+
+    def __init__(self, value: Microstructure) -> None:
+        self.value = value
+        self._frame = (value.shape, value.spacing, value.names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Image) and self._frame == other._frame
+
+    def __hash__(self) -> int:
+        return hash(self._frame)
+
+
 class Cell(Law):
     """A representative volume element, periodic, on its voxel grid.
 
@@ -66,7 +84,7 @@ class Cell(Law):
     laws: dict[str, Law]
     rotations: dict[str, Array]
     materials: Array
-    microstructure: Microstructure = eqx.field(static=True)
+    image: _Image = eqx.field(static=True)
     boundary: str = eqx.field(static=True)
     element: str = eqx.field(static=True)
     plane: str | None = eqx.field(static=True)
@@ -89,7 +107,7 @@ class Cell(Law):
         checks.check_microstructure(microstructure)
         checks.check_names(microstructure, laws)
         checks.check_options(boundary, element, tolerance)
-        self.microstructure = microstructure
+        self.image = _Image(microstructure)
         self.physics = checks.common_physics(laws, microstructure.dim)
         checks.check_plane(plane, self.physics, microstructure.dim)
         ordered = {name: laws[name] for name in microstructure.names}
@@ -100,6 +118,11 @@ class Cell(Law):
         self.element = element or ("full" if void else "reduced")
         self.warnings = (*notes, *checks.void_warnings(microstructure, void))
         self.materials = jnp.asarray(media.with_ghosts(self._material_image()))
+
+    @property
+    def microstructure(self) -> Microstructure:
+        """The image."""
+        return self.image.value
 
     @property
     def dim(self) -> int:

@@ -63,7 +63,7 @@ class Job:
     tolerance: float = 1e-6
     measure: str = "tensor"
     fields: bool = True
-    field_tolerance: float | None = None
+    field_tolerance: float = 1e-4
     max_iterations: int = 1000
     out: Path = Path("out")
     command: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Job:
     @property
     def goals(self) -> dict[str, float]:
         """What each load case is solved to: attribute of the progress event → target."""
-        goals = {"residual": self.field_tolerance or self.tolerance} if self.fields else {}
+        goals = {"residual": self.field_tolerance} if self.fields else {}
         name = "error_estimate" if self.measure == "tensor" else "residual"
         goals[name] = min(self.tolerance, goals.get(name, 1.0))
         return goals
