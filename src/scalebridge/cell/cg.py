@@ -14,6 +14,7 @@ from scalebridge.cell import kernels, stencil
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.error_estimate import EnergyErrorEstimate
 from scalebridge.cell.media import Media
+from scalebridge.cell.reactions import boundary_work
 from scalebridge.cell.stencil import Field
 
 _ROUNDING = 1e-13  # of the affine field's fluxes: nodal forces below it are noise
@@ -142,7 +143,7 @@ class Workspace:
 
     def boundary_work(self, mean: np.ndarray) -> float:
         """Work density of the nodal reactions on the boundary, of the state evaluated last."""
-        return kernels.boundary_work(self.problem.disc, self.flux, self.wrapped, jnp.asarray(mean))
+        return boundary_work(self.problem.disc, self.flux, self.wrapped, mean)
 
     def norm(self) -> float:
         """‖g‖₂ of the out-of-balance forces."""

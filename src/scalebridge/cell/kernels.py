@@ -88,59 +88,6 @@ def averages(disc: Discretisation, flux: tuple[Array, ...]) -> Array:
     return jnp.stack([jnp.mean(stencil.interior(f)) for f in flux[: disc.components]])
 
 
-@partial(jax.jit, static_argnames=("disc", "axis"))
-def face_work(
-    disc: Discretisation,
-    flux: tuple[Array, ...],
-    wrapped: Field,
-    mean: Array,
-    axis: int,
-    upper: Array,
-) -> Array:
-    """Work of the nodal reactions on one face of the cell, cut out of its lattice.
-
-    The forces of the voxels behind the face are assembled without periodic
-    neighbours. Nodes that lie on faces of earlier axes too are left to these.
-
-    Parameters
-    ----------
-    flux : (n+1, …) each
-        From `fluxes`.
-    wrapped : (n+2, …) each
-        The nodal field that they belong to.
-    mean : (component,)
-        Average gradient.
-    axis : int
-        Axis that the face is normal to.
-    upper : () int
-        1 for the face at the upper end of the axis, 0 for that at the lower.
-    """
-    n = disc.shape[axis]
-    slabs = []
-    for f in flux:
-        behind = jax.lax.dynamic_slice_in_dim(stencil.interior(f), upper * (n - 1), 1, axis)
-        slabs.append(jnp.pad(behind, 1))
-    reactions = stencil.forces(disc, jax.lax.optimization_barrier(tuple(slabs)))
-    total = jnp.zeros(())
-    for f, a, u in zip(reactions, stencil.affine(disc, mean), wrapped, strict=True):
-        motion = a + stencil.interior(u)
-        on_face = jax.lax.dynamic_slice_in_dim(motion, upper * n, 1, axis)
-        product = jax.lax.dynamic_slice_in_dim(f, upper, 1, axis) * on_face
-        for earlier in range(axis):
-            product = jax.lax.slice_in_dim(product, 1, disc.shape[earlier], axis=earlier)
-        total += jnp.sum(product)
-    return total
-
-
-def boundary_work(
-    disc: Discretisation, flux: tuple[Array, ...], wrapped: Field, mean: Array
-) -> float:
-    """Work density Σ_∂ f·(ē x + u) / voxels of the nodal reactions on the cell's boundary."""
-    faces = [(axis, jnp.asarray(side)) for axis in range(disc.dim) for side in (0, 1)]
-    work = [float(face_work(disc, flux, wrapped, mean, axis, side)) for axis, side in faces]
-    return sum(work) / disc.voxels
-
-
 @partial(jax.jit, static_argnames="disc")
 def prolong(disc: Discretisation, coarse: Field) -> Field:
     """Interpolate the field of half the resolution: the same multilinear field.

@@ -52,11 +52,8 @@ def wrap(u: Array) -> Array:
 
 def _along(u: Array, axis: int) -> tuple[Array, Array]:
     """Lower and upper neighbours of each interval along an axis."""
-    n = u.shape[axis]
-    return (
-        jax.lax.slice_in_dim(u, 0, n - 1, axis=axis),
-        jax.lax.slice_in_dim(u, 1, n, axis=axis),
-    )
+    before = (slice(None),) * axis
+    return u[(*before, slice(None, -1))], u[(*before, slice(1, None))]
 
 
 def _add(a: Array | None, b: Array | None) -> Array | None:
@@ -119,7 +116,7 @@ def _to_components(disc: Discretisation, g: Matrix) -> Components:
     return strain
 
 
-def _to_matrix(disc: Discretisation, flux: list[Array]) -> list[list[Array]]:
+def to_matrix(disc: Discretisation, flux: list[Array]) -> list[list[Array]]:
     """Flux as [derivative axis][field component], the adjoint of `_to_components`."""
     if disc.physics == "conduction":
         return [[q] for q in flux]
@@ -200,7 +197,7 @@ def fluxes(
         modal = _product(disc, moduli, g)
         if mean_dilatation:
             modal = [m for m in _without_dilatation(disc, modal) if m is not None]
-        rows = _to_matrix(disc, modal)
+        rows = to_matrix(disc, modal)
         for i in set(range(disc.dim)) - axes:
             for j in range(disc.unknowns):
                 key = (axes | {i}, j)
@@ -234,7 +231,7 @@ def _hourglass_keys(disc: Discretisation) -> list[tuple[Axes, int]]:
 
 def forces(disc: Discretisation, flux: tuple[Array, ...]) -> Field:
     """Assemble the nodal forces Bᵀ·flux on the nodes between the voxels given."""
-    rows = _to_matrix(disc, list(flux[: disc.components]))
+    rows = to_matrix(disc, list(flux[: disc.components]))
     hourglass = dict(zip(_hourglass_keys(disc), flux[disc.components :], strict=True))
     out = []
     for j in range(disc.unknowns):
@@ -257,20 +254,6 @@ def count_fluxes(disc: Discretisation) -> int:
 def interior(voxels: Array) -> Array:
     """Drop the ghost layer at the lower ends of a voxel array, or of a wrapped nodal one."""
     return voxels[(slice(1, None),) * voxels.ndim]
-
-
-def affine(disc: Discretisation, mean: Array) -> Field:
-    """Return the nodal field ē·x on the (n+1, …) nodes of the cell cut out of its lattice."""
-    gradient = _to_matrix(disc, list(mean))
-    axes = [jnp.arange(n + 1) * h for n, h in zip(disc.shape, disc.spacing, strict=True)]
-    x = jnp.meshgrid(*axes, indexing="ij", sparse=True)
-    return tuple(
-        jnp.broadcast_to(
-            reduce(jnp.add, [gradient[i][j] * x[i] for i in range(disc.dim)]),
-            [n + 1 for n in disc.shape],
-        )
-        for j in range(disc.unknowns)
-    )
 
 
 def apply(
