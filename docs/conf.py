@@ -5,7 +5,7 @@ from importlib.metadata import version as installed_version
 
 project = "scalebridge"
 author = "The scalebridge developers"
-copyright = "2026, The scalebridge developers"  # noqa: A001
+copyright = "2026, The scalebridge developers"
 version = release = installed_version("scalebridge")
 
 extensions = [

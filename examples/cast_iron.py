@@ -1,9 +1,9 @@
 """Thermal conductivity of nodular cast iron from a micro-CT scan, beside another program's value.
 
-The scan (100³ voxels, see data/cast_iron/SOURCE.md) shows graphite nodules in a metallic matrix. With
-trilinear voxels, `full`, the problem is the one that the finite element program chfem solves; with the
-one-point voxels of `reduced`, the default, it is another discretisation of the same scan, and the
-difference between the two tells what the voxels are worth.
+The scan (100³ voxels, see data/cast_iron/SOURCE.md) shows graphite nodules in a metallic matrix.
+With trilinear voxels, `full`, the problem is the one that the finite element program chfem solves;
+with the one-point voxels of `reduced`, the default, it is another discretisation of the same scan,
+and the difference between the two tells what the voxels are worth.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Stiffness of glass spheres in epoxy: random packing against a cubic lattice.
 
-A lattice has one sphere in its cell and is stiffer along its axes than across; a random packing is nearly
-isotropic. For the lattice the exact value is known from body-fitted spectral elements (C11 = 7.82301 GPa
-at a volume fraction of 0.3), so it tells what the voxels cost; the random cells tell how far apart two
-samples of the same material are.
+A lattice has one sphere in its cell and is stiffer along its axes than across; a random packing is
+nearly isotropic. For the lattice the value is known from body-fitted spectral elements (C11 =
+7.82301 GPa at a volume fraction of 0.3), so it tells what the voxels cost; the random cells tell
+how far apart two samples of the same material are.
 """
 
 import numpy as np

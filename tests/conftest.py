@@ -15,13 +15,6 @@ if "SCALEBRIDGE_CACHE" not in os.environ:
     _FOLDER = Path(tempfile.mkdtemp(prefix="scalebridge-tests-"))
     os.environ["SCALEBRIDGE_CACHE"] = str(_FOLDER)
 
-import jax
-
-from scalebridge import _runtime  # noqa: F401  (double precision, and the cache)
-
-# (n,) against (m, n) is a slip more often than it is meant.
-jax.config.update("jax_numpy_rank_promotion", "raise")
-
 
 def pytest_configure(config):
     # Another process may be writing the entry that this one wants: it is compiled again.

@@ -16,6 +16,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 import scalebridge as sb
@@ -53,11 +54,12 @@ def name(path: Path) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that sees the examples as the repository's root does."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder that sees the examples as the repository's root does, and JAX as users have it."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    with jax.numpy_rank_promotion("allow"):
+        yield tmp_path
 
 
 def assert_same_output(found: str, shown: str) -> None:
@@ -148,7 +150,9 @@ def test_public_names_are_in_the_reference() -> None:
     public = [n for n in sb.__all__ if not n.startswith("_")]
     public += [f"laws.{n}" for n in sb.laws.__all__]
     public += [f"generate.{n}" for n in sb.generate.__all__]
-    missing = [n for n in public if not re.search(rf"(sb|scalebridge)\.{re.escape(n)}\b", reference)]
+    missing = [
+        n for n in public if not re.search(rf"(sb|scalebridge)\.{re.escape(n)}\b", reference)
+    ]
     assert not missing
 
 

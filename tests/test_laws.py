@@ -23,9 +23,12 @@ MEMBERS = {
     "conduction, plane tensor": (Conduction(K_TENSOR[:2, :2]), 2),
     "isotropic": (IsotropicElastic(E=70.0, nu=0.33), 6),
     "auxetic": (IsotropicElastic(E=1.0, nu=-0.7), 6),
-    "elastic": (Elastic.hexagonal(87.0, 7.0, 12.0, 106.0, 58.0).rotated(
-        tensors.rotation_from_euler([0.3, 1.1, -0.4])
-    ), 6),
+    "elastic": (
+        Elastic.hexagonal(87.0, 7.0, 12.0, 106.0, 58.0).rotated(
+            tensors.rotation_from_euler([0.3, 1.1, -0.4])
+        ),
+        6,
+    ),
     "void": (Void(), 6),
     "void conductor": (Void("conduction"), 3),
     "rigid": (Rigid(100.0, scale=3.0), 6),
@@ -49,7 +52,9 @@ def close(actual, expected, rtol=1e-12):
 def test_every_law_is_tested():
     exported = {getattr(laws, name) for name in laws.__all__}
     classes = {
-        c for c in exported if isinstance(c, type) and issubclass(c, Law) and c not in {Law, LinearLaw}
+        c
+        for c in exported
+        if isinstance(c, type) and issubclass(c, Law) and c not in {Law, LinearLaw}
     }
     assert classes == {type(law) for law, _ in MEMBERS.values()}
 
@@ -123,7 +128,6 @@ def test_limits():
 
 # --- Admissibility ---------------------------------------------------------------------------
 
-NOT_SYMMETRIC = np.eye(3) + np.diag([0.1, 0], 1)[:3, :3]
 SKEWED = np.eye(6) + 0.1 * np.eye(6, k=1)
 
 
@@ -134,10 +138,12 @@ SKEWED = np.eye(6) + 0.1 * np.eye(6, k=1)
         (lambda: Conduction(np.nan), r"`k` must be finite"),
         (lambda: Conduction(np.inf), r"`k` must be finite"),
         (lambda: Conduction("copper"), r"`k` must be a number or an array, but is 'copper'"),
-        (lambda: Conduction(None), r"`k` must be finite|`k` must be a number or an array"),
         (lambda: Conduction([1.0, 2.0]), r"`k` must be a number or of shape .* has shape \(2,\)"),
         (lambda: Conduction(np.eye(3) + np.eye(3, k=1)), r"`k` must be symmetric"),
-        (lambda: Conduction(np.diag([1.0, 1.0, -0.1])), r"`k` must be positive semidefinite.*-0\.1"),
+        (
+            lambda: Conduction(np.diag([1.0, 1.0, -0.1])),
+            r"`k` must be positive semidefinite.*-0\.1",
+        ),
         (lambda: Conduction(np.diag([1.0, np.nan, 1.0])), r"`k` must be finite"),
         (lambda: IsotropicElastic(-1.0, 0.3), r"`E` must be ≥ 0, but is -1; void has E = 0"),
         (lambda: IsotropicElastic(np.nan, 0.3), r"`E` must be finite"),
@@ -149,10 +155,16 @@ SKEWED = np.eye(6) + 0.1 * np.eye(6, k=1)
         (lambda: Elastic(np.eye(3)), r"`stiffness` must be of shape \(6, 6\)"),
         (lambda: Elastic(SKEWED), r"`stiffness` must be symmetric"),
         (lambda: Elastic(np.diag([1.0, 1, 1, 1, 1, -1])), r"`stiffness` must be positive definite"),
-        (lambda: Elastic(np.diag([1.0, 1, 1, 1, 1, 0])), r"`stiffness` must be positive definite.*Void"),
+        (
+            lambda: Elastic(np.diag([1.0, 1, 1, 1, 1, 0])),
+            r"`stiffness` must be positive definite.*Void",
+        ),
         (lambda: Elastic(np.full((6, 6), np.nan)), r"`stiffness` must be finite"),
         (lambda: Elastic.cubic(1.0, 1.5, 0.5), r"`stiffness` must be positive definite"),
-        (lambda: Elastic.hexagonal(2.0, 1.0, 3.0, 1.0, 1.0), r"`stiffness` must be positive definite"),
+        (
+            lambda: Elastic.hexagonal(2.0, 1.0, 3.0, 1.0, 1.0),
+            r"`stiffness` must be positive definite",
+        ),
         (
             lambda: Elastic.from_compliance_voigt(np.diag([1.0, 1, 1, 1, 1, -1])),
             r"`compliance` must be positive definite",
@@ -227,15 +239,12 @@ def test_an_isotropic_material_through_every_helper(E, nu):
 @prop
 @given(
     E=st.tuples(*[st.floats(1.0, 20.0)] * 3),
-    nu=st.tuples(*[st.floats(-0.15, 0.15)] * 3),
+    nu=st.tuples(*[st.floats(-0.1, 0.1)] * 3),
     G=st.tuples(*[st.floats(0.1, 10.0)] * 3),
 )
 def test_orthotropic_constants_come_back(E, nu, G):
-    # |ν_ij| √(E_j/E_i) ≤ 0.15 √20 < 0.7 is not enough in general; skip what is inadmissible.
-    try:
-        law = Elastic.orthotropic(E=E, nu=nu, G=G)
-    except InputError:
-        return
+    # Admissible by Gershgorin: |ν_ij| √(E_i/E_j) ≤ 0.1 √20 < ½, two of them in a row.
+    law = Elastic.orthotropic(E=E, nu=nu, G=G)
     found = engineering_constants(law.modulus)
     names = ("E1", "E2", "E3", "nu12", "nu13", "nu23", "G23", "G13", "G12")
     expected = np.concatenate([E, nu, G])

@@ -120,6 +120,8 @@ class Workspace:
         self.problem = problem
         self.p, self.g, self.force = self.nodes(), self.nodes(), self.nodes()
         self.z = self.nodes(dtype=problem.green[0].dtype)
+        spectrum = jnp.result_type(problem.green[0], jnp.complex64)
+        self.modes = self.nodes([*disc.shape[:-1], disc.shape[-1] // 2 + 1], spectrum)
         self.wrapped = self.nodes([n + 2 for n in disc.shape])
         voxels = [n + 1 for n in disc.shape]
         self.flux = tuple(jnp.zeros(voxels) for _ in range(stencil.count_fluxes(disc)))
@@ -156,7 +158,9 @@ class Workspace:
 
     def precondition(self) -> Array:
         """Update z = M⁻¹ g; return (g, z)."""
-        self.z, gz = kernels.precondition(self.problem.disc, self.problem.green, self.g, self.z)
+        disc, _, green, _ = self.problem
+        self.modes = kernels.transform(disc, green, self.g, self.modes)
+        self.z, gz, self.modes = kernels.precondition(disc, green, self.modes, self.g, self.z)
         return gz
 
     def iterate(self, u: Field, gz: Array, beta: Array) -> tuple[Field, float, float, Array]:

@@ -127,13 +127,29 @@ def green_operator(disc: Discretisation, modulus: Array, single: bool) -> tuple[
     return tuple(g.astype(jnp.float32 if single else jnp.float64) for g in inverse)
 
 
-def precondition(disc: Discretisation, green: tuple[Array, ...], residual: Field) -> Field:
-    """Return the reference medium's answer to a residual, in the precision of `green`."""
-    dtype = green[0].dtype
-    modes = [jnp.fft.rfftn(r.astype(dtype)) for r in residual]
+def transform(disc: Discretisation, green: tuple[Array, ...], g: Field) -> tuple[Array, ...]:
+    """Return the Fourier modes of nodal forces, in the precision of `green`."""
+    return tuple(jnp.fft.rfftn(r.astype(green[0].dtype)) for r in g)
+
+
+def answer(
+    disc: Discretisation, green: tuple[Array, ...], modes: tuple[Array, ...]
+) -> tuple[Array, ...]:
+    """Return the modes of the reference medium's displacement under forces."""
     size = disc.unknowns
     packed = {}
     for (j, m), entry in zip(combinations_with_replacement(range(size), 2), green, strict=True):
         packed[j, m] = packed[m, j] = entry
-    answer = [reduce(jnp.add, [packed[j, m] * modes[m] for m in range(size)]) for j in range(size)]
-    return tuple(jnp.fft.irfftn(a, s=disc.shape) for a in answer)
+    return tuple(
+        reduce(jnp.add, [packed[j, m] * modes[m] for m in range(size)]) for j in range(size)
+    )
+
+
+def transform_back(disc: Discretisation, modes: tuple[Array, ...]) -> Field:
+    """Return the nodal field of Fourier modes."""
+    return tuple(jnp.fft.irfftn(a, s=disc.shape) for a in modes)
+
+
+def precondition(disc: Discretisation, green: tuple[Array, ...], g: Field) -> Field:
+    """Return the reference medium's answer to nodal forces."""
+    return transform_back(disc, answer(disc, green, transform(disc, green, g)))

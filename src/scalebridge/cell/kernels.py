@@ -74,18 +74,38 @@ def descend(
 
 
 @partial(_kernel, donate_argnames="spare")
+def transform(
+    disc: Discretisation, green: tuple[Array, ...], g: Field, spare: tuple[Array, ...]
+) -> tuple[Array, ...]:
+    """Return the Fourier modes of g."""
+    return greens.transform(disc, green, g)
+
+
+@partial(_kernel, donate_argnames=("modes", "spare"))
 def precondition(
-    disc: Discretisation, green: tuple[Array, ...], g: Field, spare: Field
-) -> tuple[Field, Array]:
-    """Return z = M⁻¹ g and (g, z)."""
-    z = greens.precondition(disc, green, g)
-    return z, dot(g, z)
+    disc: Discretisation,
+    green: tuple[Array, ...],
+    modes: tuple[Array, ...],
+    g: Field,
+    spare: Field,
+) -> tuple[Field, Array, tuple[Array, ...]]:
+    """Return z = M⁻¹ g and (g, z) from the modes of g; and the modes of z, for their memory."""
+    modes = greens.answer(disc, green, modes)
+    z = greens.transform_back(disc, modes)
+    return z, dot(g, z), modes
 
 
 @partial(jax.jit, static_argnames="disc")
 def averages(disc: Discretisation, flux: tuple[Array, ...]) -> Array:
     """Volume averages of the flux components."""
-    return jnp.stack([jnp.mean(stencil.interior(f)) for f in flux[: disc.components]])
+    return jnp.stack([_sum(f) / disc.voxels for f in flux[: disc.components]])
+
+
+def _sum(voxels: Array) -> Array:
+    """Sum without the ghosts, axis by axis: a sum of the slice would copy the slice first."""
+    while voxels.ndim:
+        voxels = jnp.sum(voxels, axis=-1) - voxels[..., 0]
+    return voxels
 
 
 @partial(jax.jit, static_argnames="disc")

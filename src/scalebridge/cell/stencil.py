@@ -21,6 +21,7 @@ from scalebridge.cell.discretisation import Axes, Discretisation, symmetric_pair
 
 Field = tuple[Array, ...]
 _HALF_SQRT = 0.5**0.5
+_FEW = 8  # materials
 
 
 def wrap(u: Array) -> Array:
@@ -184,7 +185,7 @@ def fluxes(
         the hourglass forces τ_T of each mode T with |T| ≥ 2.
     """
     modes = [corner_modes(u) for u in wrapped]
-    moduli = [row.at[materials].get(mode="promise_in_bounds") for row in table]
+    moduli = look_up(materials, table)
     gradient = _to_components(disc, _gradient(disc, modes, frozenset()))
     at_mean = [e if g is None else g + e for g, e in zip(gradient, mean, strict=True)]
     flux = _product(disc, moduli, at_mean)
@@ -210,9 +211,23 @@ def affine_fluxes(
     disc: Discretisation, mean: Array, materials: Array, table: Array
 ) -> tuple[Array, ...]:
     """Return the fluxes C·ē of the affine field, which has no hourglass part."""
-    moduli = [row.at[materials].get(mode="promise_in_bounds") for row in table]
+    moduli = look_up(materials, table)
     flux = _product(disc, moduli, list(mean))
     return jax.lax.optimization_barrier(tuple(jnp.broadcast_to(f, materials.shape) for f in flux))
+
+
+def look_up(materials: Array, table: Array) -> list[Array]:
+    """Return the moduli of the voxels.
+
+    A few materials are told apart by comparison, which the compiler fuses into the
+    stencil; a gather would first write the moduli of all voxels to memory.
+    """
+    if table.shape[1] > _FEW:
+        return [row.at[materials].get(mode="promise_in_bounds") for row in table]
+    return [
+        reduce(lambda c, p, r=row: jnp.where(materials == p, r[p], c), range(1, len(row)), row[0])
+        for row in table
+    ]
 
 
 def mean_gradient(disc: Discretisation, wrapped: Field) -> list[Array]:
