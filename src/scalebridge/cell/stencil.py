@@ -224,10 +224,14 @@ def look_up(materials: Array, table: Array) -> list[Array]:
     """
     if table.shape[1] > _FEW:
         return [row.at[materials].get(mode="promise_in_bounds") for row in table]
-    return [
-        reduce(lambda c, p, r=row: jnp.where(materials == p, r[p], c), range(1, len(row)), row[0])
-        for row in table
-    ]
+    return [_select(row, materials) for row in table]
+
+
+def _select(row: Array, materials: Array) -> Array:
+    modulus = row[0]
+    for p in range(1, len(row)):
+        modulus = jnp.where(materials == p, row[p], modulus)
+    return modulus
 
 
 def mean_gradient(disc: Discretisation, wrapped: Field) -> list[Array]:
