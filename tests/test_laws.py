@@ -142,7 +142,7 @@ SKEWED = np.eye(6) + 0.1 * np.eye(6, k=1)
         (lambda: Conduction(np.eye(3) + np.eye(3, k=1)), r"`k` must be symmetric"),
         (
             lambda: Conduction(np.diag([1.0, 1.0, -0.1])),
-            r"`k` must be positive semidefinite.*-0\.1",
+            r"`k` must be positive semidef.*-0\.1",
         ),
         (lambda: Conduction(np.diag([1.0, np.nan, 1.0])), r"`k` must be finite"),
         (lambda: IsotropicElastic(-1.0, 0.3), r"`E` must be ≥ 0, but is -1; void has E = 0"),

@@ -117,6 +117,22 @@ class Effective:
         """Engineering constants read from the tensor; see `upscaling.constants`."""
         return constants.engineering_constants(self.tensor, kind=self._kind)
 
+    def young_modulus(self, direction: Any) -> Any:
+        """Young's modulus along a direction; see `upscaling.constants.young_modulus`."""
+        return constants.young_modulus(self.tensor, direction)
+
+    def shear_modulus(self, direction: Any, normal: Any) -> Any:
+        """Shear modulus of two perpendicular directions; see `upscaling.constants`."""
+        return constants.shear_modulus(self.tensor, direction, normal)
+
+    def poisson_ratio(self, direction: Any, transverse: Any) -> Any:
+        """Contraction along `transverse` under tension along `direction`."""
+        return constants.poisson_ratio(self.tensor, direction, transverse)
+
+    def closest_symmetry(self, tolerance: float = 1e-3) -> constants.ClosestSymmetry:
+        """Return the highest symmetry class that the tensor has within a relative distance."""
+        return constants.closest_symmetry(self.tensor, tolerance, kind=self._kind)
+
     def local(self, average_gradient: Any) -> LocalFields:
         """Local fields under an average gradient, by superposition of the load cases.
 
