@@ -14,6 +14,7 @@ import re
 import runpy
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -55,7 +56,7 @@ def name(path: Path) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder that sees the examples as the repository's root does, and JAX as users have it."""
+    """An empty folder with the examples in it, and JAX as users have it."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     with jax.numpy_rank_promotion("allow"):
@@ -77,7 +78,7 @@ def test_python_blocks_print_what_the_page_shows(page: Path, folder: Path) -> No
     blocks = [*fences(page), ("", "")]
     namespace = {"__name__": "__main__"}
     ran = 0
-    for (language, text), (following, shown) in zip(blocks, blocks[1:], strict=False):
+    for (language, text), (following, shown) in pairwise(blocks):
         if language == "python":
             out = io.StringIO()
             with contextlib.redirect_stdout(out):

@@ -18,6 +18,7 @@ from scalebridge.cell.reactions import boundary_work
 from scalebridge.cell.stencil import Field
 
 _ROUNDING = 1e-13  # of the affine field's fluxes: nodal forces below it are noise
+_PRECISION = float(np.finfo(float).eps)  # no figure of double precision is better
 _NEGLIGIBLE = 1e-12  # of the affine field's energy: an effective modulus below it is zero
 _BREAKDOWN = (
     "conjugate gradients broke down in iteration {iteration} (step {alpha:g}): the moduli are "
@@ -270,6 +271,7 @@ def _iterate(
         beta, gz = new / gz, new
         estimate.update(alpha, float(gz))
         error = estimate.squared_error() / voxels / max(energy, scales.negligible)
+        error = max(error, _PRECISION)
         step = Step(iteration, norm / scales.forces, error)
         if report is not None:
             report(step)

@@ -119,7 +119,8 @@ class LinearLaw(Law):
         self, gradient: Float[Array, " component"], state: State, dt: float | Array
     ) -> Response:
         """Flux C·g and stored energy ½ g·C·g; nothing is dissipated or remembered."""
-        flux = self.modulus @ jnp.asarray(gradient)
+        gradient = jnp.asarray(gradient, dtype=float)
+        flux = self.modulus @ gradient
         return Response(flux, state, 0.5 * gradient @ flux, jnp.zeros(()))
 
     def tangent(
