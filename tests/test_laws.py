@@ -102,9 +102,6 @@ def test_conduction_by_hand():
     close(Conduction(K_TENSOR).modulus, K_TENSOR)
 
 
-@pytest.mark.xfail(
-    raises=TypeError, strict=True, reason="respond multiplies the list by 0.5 before converting it"
-)
 def test_a_list_will_do_for_a_gradient():
     """As in the docstring of Conduction."""
     close(Conduction(129.0).respond([1.0, 0.0, 0.0], (), 1.0).flux, [129.0, 0.0, 0.0])

@@ -113,6 +113,7 @@ class Cell(Law):
         ordered = {name: laws[name] for name in microstructure.names}
         self.laws, notes = checks.resolve_limits(ordered, self.physics)
         self.rotations = checks.rotations(orientation, microstructure)
+        checks.check_moduli(self.laws, self.rotations)
         void = checks.void_phases(self.laws)
         self.boundary, self.plane, self.tolerance = boundary, plane, tolerance
         self.element = element or ("full" if void else "reduced")
@@ -225,7 +226,7 @@ class Cell(Law):
         gradient : (component,)
             Average gradient, or strain in Mandel components.
         """
-        mean = jnp.asarray(gradient, dtype=float)
+        mean = checks.check_gradient(gradient, self.kinematics.size)
         disc, moduli, reference = self.discretisation, self.moduli(), self.reference()
         flux = implicit.average_flux(disc, self.materials, moduli, reference, mean, self.tolerance)
         return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -34,8 +34,8 @@ def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None
     for name in names:
         if name not in laws:
             raise InputError(
-                f"`laws` must have a law for each phase, but phase {name!r} has none; "
-                f"add {name!r} to the laws {sorted(laws)}"
+                f"`laws` must have a law for each phase, but phase {name!r} has none"
+                f"{did_you_mean(name, set(laws) - set(names))}; add {name!r} to the laws {sorted(laws)}"
             )
     for name, law in laws.items():
         if name not in names:
@@ -126,6 +126,26 @@ def resolve_limits(laws: dict[str, Law], physics: str) -> tuple[dict[str, Law], 
     return resolved, tuple(notes)
 
 
+def check_moduli(laws: Mapping[str, Law], turned: Collection[str]) -> None:
+    """Refuse cells that carry nothing, and plane tensors that are to be turned in space."""
+    if len(void_phases(laws)) == len(laws):
+        raise InputError("`laws` must hold a material that carries something, but all moduli are 0")
+    for name in turned:
+        if laws[name].kinematics.dim < 3:
+            raise InputError(
+                f"`orientation` turns phase {name!r} in space, but its law is two-dimensional; "
+                "give it a (3, 3) tensor"
+            )
+
+
+def check_gradient(gradient: Any, size: int) -> Array:
+    """Return an average gradient as an array, refusing one of another shape."""
+    array = jnp.asarray(gradient, dtype=float)
+    if array.shape != (size,):
+        raise InputError(f"`gradient` must have {size} components, but has shape {array.shape}")
+    return array
+
+
 def void_phases(laws: Mapping[str, Law]) -> tuple[str, ...]:
     """Names of the phases whose modulus is zero, where that is known."""
     return tuple(name for name, law in laws.items() if _is_zero(law))
@@ -214,9 +234,9 @@ def _rotation(name: str, array: np.ndarray, microstructure: Microstructure) -> n
         return np.asarray(tensors.rotation_from_euler(array))
     product = np.einsum("ij...,kj...->ik...", array, array)
     off = np.abs(product - np.eye(3).reshape((3, 3) + (1,) * (array.ndim - 2))).max(initial=0.0)
-    if off > 1e-6:
+    if off > 1e-6 or np.any(np.linalg.det(np.moveaxis(array, (0, 1), (-2, -1))) < 0):
         raise InputError(
             f"`orientation[{name!r}]` must be rotation matrices, but R·Rᵀ differs from 1 by "
-            f"{off:.2g}; Euler angles have shape (3, …)"
+            f"{off:.2g}, or R reflects; Euler angles have shape (3, …)"
         )
     return array
