@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,12 +74,16 @@ def test_reuss_and_voigt_and_the_elements_between(physics, labels, contrast, nu)
     reuss = np.linalg.inv(np.tensordot(share, np.linalg.inv(moduli), 1))
     reduced, bbar, full = (tensor(labels, laws, element=e) for e in ("reduced", "bbar", "full"))
     chain = [reuss, reduced, bbar, full, voigt]
-    for smaller, larger in zip(chain, chain[1:], strict=False):
+    for smaller, larger in pairwise(chain):
         assert below(smaller, larger)
 
 
 @settings(deadline=None, max_examples=8)
-@given(labels=images(ODD), contrast=st.floats(0.0, 100.0), more=st.floats(0.1, 10.0))
+@given(
+    labels=images(ODD),
+    contrast=st.just(0.0) | st.floats(1e-3, 100.0),
+    more=st.floats(0.1, 10.0),
+)
 def test_stiffer_phases_make_a_stiffer_cell(labels, contrast, more):
     """Monotony (also from void): what is stiffer everywhere is stiffer as a whole."""
     soft, stiff = ((Conduction(1.0), Conduction(k)) for k in (contrast, contrast + more))
@@ -222,7 +228,7 @@ def test_full_integration_locks_and_mean_dilatation_does_not():
 
 @pytest.mark.parametrize("physics", ["conduction", "elasticity"])
 def test_rigid_is_told_and_its_error_is_one_over_the_factor(physics):
-    """Layers, half of them rigid: k_xx = 2 k, C_11 = 2 (λ + 2μ); with a factor F twice 1/(1 + 1/F)."""
+    """Layers, half of them rigid: k_xx = 2 k, C_11 = 2 (λ + 2μ), over 1 + 1/F with a factor F."""
     labels = np.repeat([0, 1], 8)[:, None] * np.ones((1, 16), int)
     soft = phases(physics, 1.0)[0]
     exact = 2 * np.asarray(soft.modulus)[0, 0]

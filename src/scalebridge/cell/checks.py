@@ -33,9 +33,10 @@ def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None
     names = microstructure.names
     for name in names:
         if name not in laws:
+            guess = did_you_mean(name, set(laws) - set(names))
             raise InputError(
-                f"`laws` must have a law for each phase, but phase {name!r} has none"
-                f"{did_you_mean(name, set(laws) - set(names))}; add {name!r} to the laws {sorted(laws)}"
+                f"`laws` must have a law for each phase, but phase {name!r} has none{guess}; "
+                f"add {name!r} to the laws {sorted(laws)}"
             )
     for name, law in laws.items():
         if name not in names:

@@ -89,14 +89,16 @@ def reference_modulus(moduli: Array) -> Array:
 
 
 def spectrum_floor(moduli: np.ndarray, reference: np.ndarray) -> float:
-    """Return a lower bound of the preconditioned spectrum, 0 where a phase is void.
+    """Return a lower bound of the preconditioned spectrum, 0 where a modulus is singular.
 
     It is the smallest eigenvalue of C⁰⁻¹C over the phases (Gergelits, Mardal,
     Nielsen & Strakoš 2019; Ladecký et al. 2023): operator and preconditioner share
     the discretisation, so that the quotient of their forms is one of the moduli.
     """
     half = np.linalg.cholesky(np.linalg.inv(reference))
-    return float(np.min(np.linalg.eigvalsh(half.T @ moduli @ half)))
+    spectrum = np.linalg.eigvalsh(half.T @ moduli @ half)
+    floor = float(np.min(spectrum))
+    return floor if floor > 1e-12 * np.max(spectrum) else 0.0
 
 
 def isotropic_average(modulus: Array, physics: str, dim: int) -> Array:

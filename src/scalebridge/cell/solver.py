@@ -69,8 +69,8 @@ class LinearCellProblem:
     ----------
     scale : float
         Largest modulus: the problem's moduli are divided by it.
-    voigt : (component, component)
-        Volume average of the moduli.
+    levels : list of Workspace
+        The problem on the grid of the image, then on coarser ones.
     """
 
     COARSE_ERROR = 1e-3  # of the energy: coarse grids need not be better than their own error
