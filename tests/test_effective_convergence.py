@@ -213,10 +213,13 @@ SPHERES = {
 }
 
 
-@pytest.mark.parametrize("element", ["reduced", "full"])
-@pytest.mark.parametrize(("matrix", "sphere", "exact"), SPHERES.values(), ids=SPHERES)
-def test_stiffness_of_an_array_of_spheres(matrix, sphere, exact, element):
+@pytest.mark.parametrize(
+    ("name", "element"),
+    [("contrast10", "reduced"), ("contrast10", "full"), ("glass_epoxy", "full"), ("void", "full")],
+)
+def test_stiffness_of_an_array_of_spheres(name, element):
     """el.SC.f0.3: in norm, first order between 16³ and 32³."""
+    matrix, sphere, exact = SPHERES[name]
     laws = IsotropicElastic(*matrix), IsotropicElastic(*sphere) if sphere[0] else Void()
     errors = []
     for n in (16, 32):

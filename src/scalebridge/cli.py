@@ -6,6 +6,7 @@ errors in the arguments answer at once.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -221,6 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _termination_as_interrupt() as terminated:
         try:
             code = command.main(words, prog_name="scalebridge", standalone_mode=False, obj=words)
+        except BrokenPipeError:  # the reader of our output has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
         except Exception as error:
             if "--debug" in words:
                 raise

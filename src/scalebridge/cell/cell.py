@@ -24,10 +24,11 @@ class _Image:
 
     The labels enter compiled functions as an array, so that cells of other
     images of the same frame need no new trace, and no cache keeps each image alive.
+    The price: inside a compiled function only the frame may be used.
     """
 
-    def __init__(self, value: Microstructure) -> None:
-        self.value = value
+    def __init__(self, value: Microstructure, warnings: tuple[str, ...]) -> None:
+        self.value, self.warnings = value, warnings
         self._frame = (value.shape, value.spacing, value.names)
 
     def __eq__(self, other: object) -> bool:
@@ -90,7 +91,6 @@ class Cell(Law):
     plane: str | None = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
     physics: str = eqx.field(static=True)
-    warnings: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -107,7 +107,6 @@ class Cell(Law):
         checks.check_microstructure(microstructure)
         checks.check_names(microstructure, laws)
         checks.check_options(boundary, element, tolerance)
-        self.image = _Image(microstructure)
         self.physics = checks.common_physics(laws, microstructure.dim)
         checks.check_plane(plane, self.physics, microstructure.dim)
         ordered = {name: laws[name] for name in microstructure.names}
@@ -117,13 +116,20 @@ class Cell(Law):
         void = checks.void_phases(self.laws)
         self.boundary, self.plane, self.tolerance = boundary, plane, tolerance
         self.element = element or ("full" if void else "reduced")
-        self.warnings = (*notes, *checks.void_warnings(microstructure, void))
+        limits = checks.limit_warnings(microstructure, self.laws)
+        warnings = (*notes, *limits, *checks.void_warnings(microstructure, void))
+        self.image = _Image(microstructure, warnings)
         self.materials = jnp.asarray(media.with_ghosts(self._material_image()))
 
     @property
     def microstructure(self) -> Microstructure:
         """The image."""
         return self.image.value
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know before trusting a result."""
+        return self.image.warnings
 
     @property
     def dim(self) -> int:
@@ -150,7 +156,7 @@ class Cell(Law):
         relative = spacing / np.exp(np.mean(np.log(spacing)))
         return Discretisation(
             shape=tuple(self.microstructure.shape),
-            spacing=tuple(float(np.round(h, 12)) for h in relative),
+            spacing=tuple(float(f"{h:.12g}") for h in relative),
             element=self.element,
             physics=self.physics,
             isotropic=all(law.is_isotropic for law in self.laws.values()),

@@ -26,8 +26,11 @@ _BREAKDOWN = (
 )
 _UNFINISHED = (
     "not converged in {iteration} iterations (residual {residual:.1e}, estimated error "
-    "{error:.1e}); allow more iterations, use the element 'full' where a phase is void, or "
-    "reduce the contrast of the phases"
+    "{error:.1e}); allow more iterations with Solver(max_iterations=…)"
+)
+_ROUNDED = (
+    "rounding errors were reached in iteration {iteration} before the tolerance (residual "
+    "{residual:.1e}, estimated error {error:.1e}); ask for less, or reduce the phases' contrast"
 )
 
 
@@ -96,8 +99,12 @@ class Outcome(NamedTuple):
         Volume average of the flux.
     energy : float
         ē·C̄·ē in its energy form, ⟨(ē + Bu)·C·(ē + Bu)⟩.
+    affine_energy : float
+        The same of the affine field, ē·⟨C⟩·ē.
+    carries_nothing : bool
+        Whether the effective modulus is zero, but for rounding and the solver's error.
     boundary_work : float
-        The same energy from the nodal reactions on the cell's boundary.
+        The energy from the nodal reactions on the cell's boundary.
     step : Step
         Iterations, and the achieved figures.
     message : str
@@ -108,6 +115,8 @@ class Outcome(NamedTuple):
     forces: Field
     flux: np.ndarray
     energy: float
+    affine_energy: float
+    carries_nothing: bool
     boundary_work: float
     step: Step
     message: str
@@ -186,12 +195,15 @@ class _Scales(NamedTuple):
         ‖b‖₂ of its nodal forces, or 1 where they are noise.
     noise : float
         Norm of nodal forces that are rounding errors.
+    energy : float
+        Its energy ē·⟨C⟩·ē.
     negligible : float
-        Energy below which an effective modulus is zero.
+        Energy below which an effective modulus is zero; 0 where none can be.
     """
 
     forces: float
     noise: float
+    energy: float
     negligible: float
 
 
@@ -234,7 +246,17 @@ def solve(
     energy = float(mean @ flux) + useful / voxels
     reactions = work.boundary_work(mean)
     achieved = step._replace(residual=work.norm() / scales.forces)
-    return Outcome(u, work.take_forces(), flux, energy, reactions, achieved, message)
+    return Outcome(
+        u=u,
+        forces=work.take_forces(),
+        flux=flux,
+        energy=energy,
+        affine_energy=scales.energy,
+        carries_nothing=energy < scales.negligible,
+        boundary_work=reactions,
+        step=achieved,
+        message=message,
+    )
 
 
 def _affine_scales(work: Workspace, mean: np.ndarray, nothing: Field) -> _Scales:
@@ -243,7 +265,9 @@ def _affine_scales(work: Workspace, mean: np.ndarray, nothing: Field) -> _Scales
     work.evaluate(nothing, mean)
     flux, norm = work.average_flux(), work.norm()
     noise = _ROUNDING * np.sqrt(disc.voxels * disc.unknowns) * float(np.linalg.norm(flux))
-    return _Scales(norm if norm > noise else 1.0, noise, _NEGLIGIBLE * float(mean @ flux))
+    energy = float(mean @ flux)
+    negligible = 0.0 if work.problem.floor > 0 else _NEGLIGIBLE * energy
+    return _Scales(norm if norm > noise else 1.0, noise, energy, negligible)
 
 
 def _iterate(
@@ -275,6 +299,8 @@ def _iterate(
         step = Step(iteration, norm / scales.forces, error)
         if report is not None:
             report(step)
-        if target.reached(step) or norm <= scales.noise:
+        if target.reached(step):
             return u, step, ""
+        if norm <= scales.noise:
+            return u, step, _ROUNDED.format(**step._asdict())
     return u, step, _UNFINISHED.format(**step._asdict())

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -15,8 +16,11 @@ from scalebridge.cell.discretisation import ELEMENTS
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.laws._checks import concrete
 from scalebridge.laws.limits import Rigid, Void
-from scalebridge.laws.protocol import Law
+from scalebridge.laws.protocol import Law, LinearLaw
 from scalebridge.microstructure import Microstructure
+from scalebridge.microstructure.morphology import opened
+
+_CONTRAST = 1e10
 
 
 def check_microstructure(microstructure: Any) -> None:
@@ -31,6 +35,10 @@ def check_microstructure(microstructure: Any) -> None:
 def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None:
     """Refuse phases without a law, and laws without a phase."""
     names = microstructure.names
+    if not isinstance(laws, Mapping):
+        raise InputError(
+            f"`laws` must map phase names to laws, but is {laws!r}; the image has {list(names)}"
+        )
     for name in names:
         if name not in laws:
             guess = did_you_mean(name, set(laws) - set(names))
@@ -65,8 +73,13 @@ def check_options(boundary: str, element: str | None, tolerance: float) -> None:
             f"`element` must be one of {list(ELEMENTS)}, but is {element!r}"
             f"{did_you_mean(element, ELEMENTS)}"
         )
-    if not 0 < tolerance < 1:
-        raise InputError(f"`tolerance` must lie between 0 and 1, but is {tolerance!r}; try 1e-8")
+    check_tolerance("tolerance", tolerance)
+
+
+def check_tolerance(name: str, value: Any) -> None:
+    """Refuse what is no number between 0 and 1."""
+    if not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise InputError(f"`{name}` must lie between 0 and 1, but is {value!r}; try 1e-6")
 
 
 def common_physics(laws: Mapping[str, Law], dim: int) -> str:
@@ -117,6 +130,10 @@ def resolve_limits(laws: dict[str, Law], physics: str) -> tuple[dict[str, Law], 
         elif isinstance(law, Rigid):
             others = [tangent(o) for o in laws.values() if not isinstance(o, Void | Rigid)]
             largest = jnp.max(jnp.stack([jnp.linalg.eigvalsh(c)[-1] for c in others]))
+            if concrete(largest) == 0:
+                raise InputError(
+                    f"`laws[{name!r}]` is rigid beside phases that carry nothing; add a material"
+                )
             resolved[name] = Rigid(law.factor, physics, largest)
             notes.append(
                 f"phase {name!r} is rigid: approximated by {law.factor:g} times the largest "
@@ -130,7 +147,10 @@ def resolve_limits(laws: dict[str, Law], physics: str) -> tuple[dict[str, Law], 
 def check_moduli(laws: Mapping[str, Law], turned: Collection[str]) -> None:
     """Refuse cells that carry nothing, and plane tensors that are to be turned in space."""
     if len(void_phases(laws)) == len(laws):
-        raise InputError("`laws` must hold a material that carries something, but all moduli are 0")
+        raise InputError(
+            "`laws` must hold a material that carries something, but all moduli are 0; "
+            "give one phase a positive one"
+        )
     for name in turned:
         if laws[name].kinematics.dim < 3:
             raise InputError(
@@ -147,6 +167,25 @@ def check_gradient(gradient: Any, size: int) -> Array:
     return array
 
 
+def limit_warnings(microstructure: Microstructure, laws: Mapping[str, Law]) -> Iterator[str]:
+    """Warn of rigid phases that percolate, and of contrasts that double precision cannot hold."""
+    for name, law in laws.items():
+        if isinstance(law, Rigid):
+            axes = np.flatnonzero(microstructure.connectivity()[name])
+            if len(axes):
+                yield (
+                    f"the rigid phase {name!r} percolates along {'xyz'[axes[0]]}: the result there "
+                    "is that of the finite factor, not of a rigid phase"
+                )
+    known = [concrete(tangent(law)) for law in laws.values() if isinstance(law, LinearLaw)]
+    largest = [np.linalg.norm(c) for c in known if c is not None and np.any(c)]
+    if largest and max(largest) > _CONTRAST * min(largest):
+        yield (
+            f"the moduli of the phases differ by a factor of {max(largest) / min(largest):.0e}, "
+            "more than double precision resolves: make the softest void, or the stiffest softer"
+        )
+
+
 def void_phases(laws: Mapping[str, Law]) -> tuple[str, ...]:
     """Names of the phases whose modulus is zero, where that is known."""
     return tuple(name for name, law in laws.items() if _is_zero(law))
@@ -161,8 +200,8 @@ def tangent(law: Law) -> Array:
 def _is_zero(law: Law) -> bool:
     if isinstance(law, Void):
         return True
-    if isinstance(law, Rigid):
-        return False
+    if not isinstance(law, LinearLaw) or isinstance(law, Rigid):
+        return False  # a cell as a phase carries something, or it would have been refused
     values = concrete(tangent(law))
     return values is not None and not np.any(values)
 
@@ -190,10 +229,23 @@ def _connectivity_warnings(microstructure: Microstructure, solid: list[str]) -> 
     image = Microstructure(matter, microstructure.spacing, {"void": 0, "matter": 1})
     clusters = image.clusters("matter")
     percolates = np.any(clusters.percolates, axis=0)
-    for axis in np.flatnonzero(~percolates):
-        yield (
-            f"matter does not percolate along {'xyz'[axis]}: the effective modulus along it is zero"
+    thick = opened(matter, 3)
+    bulk = np.zeros_like(percolates)
+    if thick.any():
+        coarse = Microstructure._from_compact(
+            thick.astype(np.uint8), image.spacing, image.names, image.sources
         )
+        bulk = np.any(coarse.clusters("matter").percolates, axis=0)
+    for axis, name in enumerate("xyz"[: microstructure.dim]):
+        if not percolates[axis]:
+            yield (
+                f"matter does not percolate along {name}: the effective modulus along it is zero"
+            )
+        elif not bulk[axis]:
+            yield (
+                f"matter percolates along {name} through struts thinner than 3 voxels only, which "
+                "are poorly resolved: refine the image to see by how much"
+            )
     if 0 < clusters.floating_fraction < 1:
         yield (
             f"{100 * clusters.floating_fraction:.2g} % of the matter floats in the void without "
@@ -206,17 +258,29 @@ def rotations(
 ) -> dict[str, Array]:
     """Return rotation matrices by phase: (3, 3), or (3, 3, voxels of the phase)."""
     found = {}
+    if not isinstance(orientation, Mapping | None):
+        raise InputError("`orientation` must map phase names to rotations; name the phase")
     for name, value in (orientation or {}).items():
         if name not in microstructure.names:
             raise InputError(
                 f"`orientation` names the phase {name!r}, but the image has "
                 f"{list(microstructure.names)}{did_you_mean(name, microstructure.names)}"
             )
-        found[name] = jnp.asarray(_rotation(name, np.asarray(value, float), microstructure))
+        found[name] = jnp.asarray(_rotation(name, _numbers(name, value), microstructure))
     return found
 
 
-def _rotation(name: str, array: np.ndarray, microstructure: Microstructure) -> np.ndarray:
+def _numbers(name: str, value: Any) -> Any:
+    """Return a NumPy array, or what is traced by JAX as it is."""
+    if isinstance(value, jax.core.Tracer):
+        return value
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"`orientation[{name!r}]` must be numbers, but is {value!r}") from error
+
+
+def _rotation(name: str, array: Any, microstructure: Microstructure) -> Any:
     field = tuple(microstructure.shape)
     if array.shape in {(3,), (3, *field)}:
         kind, trailing = "angles", array.shape[1:]
@@ -229,6 +293,8 @@ def _rotation(name: str, array: np.ndarray, microstructure: Microstructure) -> n
         )
     if trailing:
         array = array[..., microstructure.mask(name)]
+    if concrete(array) is None:
+        return tensors.rotation_from_euler(array) if kind == "angles" else array
     if not np.all(np.isfinite(array)):
         raise InputError(f"`orientation[{name!r}]` must be finite in its phase, but has NaN or inf")
     if kind == "angles":

@@ -11,7 +11,8 @@ class EnergyErrorEstimate:
 
     With μ below the preconditioned spectrum it is an upper bound in exact
     arithmetic. The spectrum's floor is known from the phases unless one of
-    them is void; then μ is half the smallest Ritz value, and the bound an estimate.
+    them is void or singular; then μ is a quarter of the smallest Ritz value, and
+    the bound an estimate, which may fall short.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class EnergyErrorEstimate:
 
     def squared_error(self) -> float:
         """Return the bound of ‖x − x_k‖²_A for the current iterate."""
-        mu = self.floor or 0.5 * self._smallest_ritz_value()
+        mu = self.floor or 0.25 * self._smallest_ritz_value()
         radau = 1 / mu
         for alpha, ratio in zip(self.alphas, self.ratios, strict=True):
             # Rounding, or a Ritz value that has moved, may take 1/μ below the step length.

@@ -24,7 +24,6 @@ from scalebridge.cell.discretisation import Axes, Discretisation
 from scalebridge.cell.stencil import Field
 
 Pair = tuple[int, int]
-_ZERO_MODE = 1e-14  # of the largest: modes without energy, of symbols exact to rounding
 
 
 def _factors(disc: Discretisation) -> tuple[list[Array], list[Array]]:
@@ -98,7 +97,7 @@ def symbol(disc: Discretisation, modulus: Array) -> dict[Pair, Array]:
 def _inverse(a: dict[Pair, Array], size: int) -> tuple[Array, ...]:
     """Pseudo-inverse of symmetric matrices, zero where the whole matrix is zero."""
     trace = reduce(jnp.add, [a[i, i] for i in range(size)])
-    alive = trace > _ZERO_MODE * jnp.max(trace)
+    alive = trace > 0  # the factors' zeros are exact, and so are those of their products
     unit = jnp.where(alive, trace, 1.0)
     b = {key: value / unit for key, value in a.items()}
     if size == 1:

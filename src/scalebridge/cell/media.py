@@ -35,7 +35,8 @@ def pack(disc: Discretisation, moduli: Array) -> Array:
             return moduli[:, 0, 0][None]
         return jnp.stack([moduli[:, 0, 1], moduli[:, -1, -1]])
     rows, columns = np.triu_indices(disc.components)
-    return moduli[:, rows, columns].T
+    # Both halves count, so that derivatives with respect to a modulus are symmetric.
+    return 0.5 * (moduli[:, rows, columns] + moduli[:, columns, rows]).T
 
 
 def with_ghosts(labels: np.ndarray) -> np.ndarray:

@@ -41,10 +41,11 @@ class Solver:
             raise InputError(
                 f"`preconditioner` must be 'single' or 'double', but is {self.preconditioner!r}"
             )
-        if self.cascade < 0 or self.max_iterations < 1:
+        whole = isinstance(self.cascade, int) and isinstance(self.max_iterations, int)
+        if not whole or self.cascade < 0 or self.max_iterations < 1:
             raise InputError(
-                f"`cascade` must be ≥ 0 and `max_iterations` ≥ 1, but they are {self.cascade} "
-                f"and {self.max_iterations}"
+                f"`cascade` must be an integer ≥ 0 and `max_iterations` one ≥ 1, but they are "
+                f"{self.cascade!r} and {self.max_iterations!r}"
             )
 
 

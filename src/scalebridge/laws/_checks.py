@@ -26,6 +26,14 @@ def as_array(name: str, value: Any, *shapes: tuple[int, ...]) -> jax.Array:
     return array
 
 
+def as_axis(axis: Any) -> int:
+    """Return the number of an axis given as 0, 1, 2 or "x", "y", "z"."""
+    names = {"x": 0, "y": 1, "z": 2, 0: 0, 1: 1, 2: 2}
+    if isinstance(axis, str | int) and axis in names:
+        return names[axis]
+    raise InputError(f"`axis` must be 0, 1, 2 or 'x', 'y', 'z', but is {axis!r}")
+
+
 def concrete(value: Any) -> np.ndarray | None:
     """Return the values of `value` as a NumPy array, or None under a JAX transformation."""
     return None if isinstance(value, jax.core.Tracer) else np.asarray(value)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from scalebridge import tensors
 from scalebridge.errors import InputError
-from scalebridge.laws._checks import as_array, check_symmetric_semidefinite, concrete
+from scalebridge.laws._checks import as_array, as_axis, check_symmetric_semidefinite, concrete
 from scalebridge.laws.protocol import Kinematics, LinearLaw
 
 _TRACE = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
@@ -92,8 +92,8 @@ class Elastic(LinearLaw):
             spectrum = np.linalg.eigvalsh(values)
             if spectrum[0] <= 1e-12 * spectrum[-1]:
                 raise InputError(
-                    f"`stiffness` must be positive definite, but has the eigenvalue "
-                    f"{spectrum[0]:.6g}; for void pass Void() or a zero matrix"
+                    "`stiffness` must be positive definite, but its eigenvalues range from "
+                    f"{spectrum[0]:.6g} to {spectrum[-1]:.6g}; for void pass Void()"
                 )
 
     @property
@@ -124,6 +124,9 @@ class Elastic(LinearLaw):
         """Build from the (6, 6) Voigt compliance (engineering shear strains) [1/stress]."""
         voigt = as_array("compliance", compliance, (6, 6))
         check_symmetric_semidefinite("compliance", voigt, "positive definite")
+        values = concrete(voigt)
+        if values is not None and np.linalg.matrix_rank(values) < 6:
+            raise InputError("`compliance` must be positive definite, but is singular")
         return cls.from_voigt(jnp.linalg.inv(voigt))
 
     @classmethod
@@ -139,13 +142,15 @@ class Elastic(LinearLaw):
 
         `C66` is (C11 − C12)/2 unless given; given, the material is tetragonal.
         """
-        c66 = (jnp.asarray(C11) - C12) / 2 if C66 is None else C66
+        named = {"C11": C11, "C12": C12, "C13": C13, "C33": C33, "C44": C44}
+        c11, c12, c13, c33, c44 = (as_array(name, value, ()) for name, value in named.items())
+        c66 = (c11 - c12) / 2 if C66 is None else as_array("C66", C66, ())
         rows = [
-            [C11, C12, C13, 0, 0, 0],
-            [C12, C11, C13, 0, 0, 0],
-            [C13, C13, C33, 0, 0, 0],
-            [0, 0, 0, C44, 0, 0],
-            [0, 0, 0, 0, C44, 0],
+            [c11, c12, c13, 0, 0, 0],
+            [c12, c11, c13, 0, 0, 0],
+            [c13, c13, c33, 0, 0, 0],
+            [0, 0, 0, c44, 0, 0],
+            [0, 0, 0, 0, c44, 0],
             [0, 0, 0, 0, 0, c66],
         ]
         return cls.from_voigt(
@@ -191,7 +196,7 @@ class Elastic(LinearLaw):
         nu_axial: Any,
         nu_transverse: Any,
         G_axial: Any,
-        axis: int = 2,
+        axis: int | str = 2,
     ) -> Self:
         """Build a fibre-like material with its axis of symmetry along `axis`.
 
@@ -203,23 +208,31 @@ class Elastic(LinearLaw):
             Transverse contraction under axial tension.
         nu_transverse : float [-]
             Contraction across under transverse tension.
-        axis : 0, 1 or 2
+        axis : 0, 1, 2 or "x", "y", "z"
             Axis of symmetry.
         """
-        young = [E_transverse] * 3
-        young[axis] = E_axial
-        g_transverse = jnp.asarray(E_transverse) / (2 * (1 + jnp.asarray(nu_transverse)))
-        shear = [G_axial] * 3
-        shear[axis] = g_transverse  # G23, G13, G12: entry a is the shear in the plane ⟂ a
-        nu_small = jnp.asarray(nu_axial) * E_transverse / E_axial  # ν_ta of ν_at/E_a = ν_ta/E_t
+        a = as_axis(axis)
+        e_axial, e_transverse = (
+            as_array("E_axial", E_axial, ()),
+            as_array("E_transverse", E_transverse, ()),
+        )
+        nu_at, nu_tt = (
+            as_array("nu_axial", nu_axial, ()),
+            as_array("nu_transverse", nu_transverse, ()),
+        )
+        young = [e_transverse] * 3
+        young[a] = e_axial
+        shear = [as_array("G_axial", G_axial, ())] * 3
+        shear[a] = e_transverse / (2 * (1 + nu_tt))  # G23, G13, G12: in the plane across an axis
+        nu_ta = nu_at * e_transverse / e_axial
 
-        def ratio(i: int, j: int) -> Any:
-            if i == axis:
-                return nu_axial
-            return nu_small if j == axis else nu_transverse
+        def ratio(i: int, j: int) -> jax.Array:
+            if i == a:
+                return nu_at
+            return nu_ta if j == a else nu_tt
 
         return cls.orthotropic(
-            E=jnp.stack([jnp.asarray(e, float) for e in young]),
-            nu=jnp.stack([jnp.asarray(ratio(i, j), float) for i, j in ((0, 1), (0, 2), (1, 2))]),
-            G=jnp.stack([jnp.asarray(g, float) for g in shear]),
+            E=jnp.stack(young),
+            nu=jnp.stack([ratio(i, j) for i, j in ((0, 1), (0, 2), (1, 2))]),
+            G=jnp.stack(shear),
         )

@@ -22,7 +22,7 @@ class Void(LinearLaw):
     physics: str = eqx.field(static=True)
 
     def __init__(self, physics: str = "elasticity") -> None:
-        self.physics = physics
+        self.physics = _physics(physics)
 
     @property
     def kinematics(self) -> Kinematics:
@@ -43,7 +43,8 @@ class Rigid(LinearLaw):
 
     It is approximated: the cell replaces it by an isotropic law `factor` times
     the largest modulus of its other phases, and says so in its warnings. The
-    error of the effective tensor is of the order 1/factor.
+    error of the effective tensor is of the order 1/factor, unless the phase
+    percolates: then the result is the factor's, and the cell warns of that.
 
     Parameters
     ----------
@@ -62,8 +63,10 @@ class Rigid(LinearLaw):
     def __init__(
         self, factor: float = 1e4, physics: str = "elasticity", scale: float | Array = 1.0
     ) -> None:
+        if not isinstance(factor, int | float):
+            raise InputError(f"`factor` must be a number, but is {factor!r}; 1e4 is usual")
         self.factor = factor
-        self.physics = physics
+        self.physics = _physics(physics)
         self.scale = jnp.asarray(scale, float)
 
     def __check_init__(self) -> None:
@@ -83,3 +86,10 @@ class Rigid(LinearLaw):
     @property
     def modulus(self) -> Float[Array, "component component"]:
         return self.factor * self.scale * jnp.eye(self.kinematics.size)
+
+
+def _physics(physics: str) -> str:
+    known = ("conduction", "elasticity")
+    if physics not in known:
+        raise InputError(f"`physics` must be one of {list(known)}, but is {physics!r}")
+    return physics

@@ -105,12 +105,15 @@ def writable_folder(folder: str | Path, room: int = 0) -> Path:
     return folder
 
 
+_SLICES = (".tif", ".tiff")
+
+
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's files with their names in sorted order."""
+    """Return the SHA-256 of a file, or of a folder's images with their names in sorted order."""
     path = Path(path)
     if path.is_dir():
         digest = hashlib.sha256()
-        for file in sorted(item for item in path.iterdir() if item.is_file()):
+        for file in sorted(item for item in path.iterdir() if item.suffix.lower() in _SLICES):
             digest.update(f"{file.name}\0{sha256(file)}\n".encode())
         return digest.hexdigest()
     with path.open("rb") as stream:

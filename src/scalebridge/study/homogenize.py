@@ -49,6 +49,7 @@ def homogenize(job: Job, observer: Observer | None = None) -> dict[str, Any]:
     observer = observer or Observer()
     start = time.perf_counter()
     micro = _read(job)
+    digest = sha256(job.image)  # now: the file may change while the cells are solved
     cells = _cells(job, micro)
     writable_folder(job.out, _room(job, micro))
     observer.understood(micro, cells)
@@ -56,7 +57,7 @@ def homogenize(job: Job, observer: Observer | None = None) -> dict[str, Any]:
     _write_microstructure(files, micro)
     found, interrupted = _solve(job, cells, observer)
     summary: dict[str, Any] = {
-        "image": describe_image(micro, job.phases, str(job.image), sha256(job.image)),
+        "image": describe_image(micro, job.phases, str(job.image), digest),
         "results": {
             physics: describe_effective(effective, str(cells[physics].element))
             for physics, effective in found.items()
@@ -89,6 +90,8 @@ def _cells(job: Job, micro: Microstructure) -> dict[str, Cell]:
     from scalebridge.cell import Cell
 
     cells = {}
+    if job.plane and "elasticity" not in physics_of(job.phases):
+        raise InputError("--plane is for elasticity on 2D images, but the phases have no E and nu")
     for physics in physics_of(job.phases):
         plane = job.plane if physics == "elasticity" and micro.dim == 2 else None
         cells[physics] = Cell(

@@ -7,17 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+import jax
 import numpy as np
 
 from scalebridge import tensors
 from scalebridge.cell import cg, kernels
 from scalebridge.cell.cell import Cell
+from scalebridge.cell.checks import check_tolerance
 from scalebridge.cell.solver import LinearCellProblem, Solver
 from scalebridge.errors import ConvergenceError, InputError, Interrupted
 from scalebridge.upscaling import constants, evidence
 from scalebridge.upscaling.local_fields import LocalFields, local_fields
 
 MEASURES = ("tensor", "residual")
+_MUCH = 0.1  # of the energy in hourglass modes
 
 
 class Progress(NamedTuple):
@@ -117,16 +120,23 @@ class Effective:
         """Engineering constants read from the tensor; see `upscaling.constants`."""
         return constants.engineering_constants(self.tensor, kind=self._kind)
 
+    def _check_stiffness(self) -> None:
+        if self.physics != "elasticity":
+            raise InputError("moduli are those of a stiffness, but this tensor is a conductivity")
+
     def young_modulus(self, direction: Any) -> Any:
         """Young's modulus along a direction; see `upscaling.constants.young_modulus`."""
+        self._check_stiffness()
         return constants.young_modulus(self.tensor, direction)
 
     def shear_modulus(self, direction: Any, normal: Any) -> Any:
         """Shear modulus of two perpendicular directions; see `upscaling.constants`."""
+        self._check_stiffness()
         return constants.shear_modulus(self.tensor, direction, normal)
 
     def poisson_ratio(self, direction: Any, transverse: Any) -> Any:
         """Contraction along `transverse` under tension along `direction`."""
+        self._check_stiffness()
         return constants.poisson_ratio(self.tensor, direction, transverse)
 
     def closest_symmetry(self, tolerance: float = 1e-3) -> constants.ClosestSymmetry:
@@ -148,7 +158,10 @@ class Effective:
         """
         if self._cell is None or len(self._states) < len(self.tensor):
             raise InputError("local fields were not kept; call effective(cell, fields=True)")
-        mean = np.asarray(average_gradient, float)
+        try:
+            mean = np.asarray(average_gradient, float)
+        except (TypeError, ValueError):
+            mean = np.full(0, np.nan)
         if mean.shape != (len(self.tensor),) or not np.all(np.isfinite(mean)):
             raise InputError(
                 f"`average_gradient` must be {len(self.tensor)} finite numbers "
@@ -223,6 +236,11 @@ def effective(
     start = time.perf_counter()
     if not isinstance(cell, Cell):
         raise InputError(f"`cell` must be a Cell, but is a {type(cell).__name__}")
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cell)):
+        raise InputError(
+            "`effective` works on concrete values, but a JAX transformation is under way; "
+            "use cell.tangent(), the same tensor as a pure function"
+        )
     problem = LinearCellProblem(cell, options)
     run = _Run(cell, problem, target, fields, tolerance, measure, time.perf_counter() - start)
     try:
@@ -235,12 +253,21 @@ def effective(
     return result
 
 
+def _hourglass_warning(share: float | None) -> tuple[str, ...]:
+    if share is None or share < _MUCH:
+        return ()
+    return (
+        f"{100 * share:.0f} % of the energy that fully integrated elements would see is in "
+        "hourglass modes, which 'reduced' does not resist: compare with the element 'full'",
+    )
+
+
 def _target(
     tolerance: float, measure: str, field_tolerance: float | None, fields: bool
 ) -> cg.Target:
-    for name, value in (("tolerance", tolerance), ("field_tolerance", field_tolerance)):
-        if value is not None and not 0 < value < 1:
-            raise InputError(f"`{name}` must lie between 0 and 1, but is {value!r}; try 1e-6")
+    check_tolerance("tolerance", tolerance)
+    if field_tolerance is not None:
+        check_tolerance("field_tolerance", field_tolerance)
     if measure not in MEASURES:
         raise InputError(f"`measure` must be one of {list(MEASURES)}, but is {measure!r}")
     residual = (field_tolerance or tolerance) if fields else None
@@ -288,17 +315,29 @@ class _Run:
             for a, other in enumerate(self.outcomes):
                 work = float(kernels.dot(other.u, outcome.forces)) / voxels
                 self.tensor[a, case] = self.tensor[case, a] = outcome.flux[a] + work
+            for zero in [i for i, o in enumerate(self.outcomes) if o.carries_nothing]:
+                self.tensor[zero, : case + 1] = self.tensor[: case + 1, zero] = 0.0
             self.outcomes[case] = outcome._replace(forces=())
+
+    def _failure(self) -> str:
+        """Name the load cases that failed, and what to do about it; empty if none did."""
+        failed = {case: o.message for case, o in enumerate(self.outcomes) if o.message}
+        if not failed:
+            return ""
+        cases = ", ".join(str(case + 1) for case in failed)
+        advice = ""
+        if self.cell.has_void and self.cell.element == "reduced":
+            advice = ", or use the element 'full', since a phase is void"
+        return f"load case {cases}: {next(iter(failed.values()))}{advice}"
 
     def result(self, message: str) -> Effective:
         """Return what is known now."""
         cell, done, scale = self.cell, self.outcomes, self.problem.scale
         steps = [o.step for o in done]
-        messages = [
-            message,
-            *(f"load case {i + 1}: {o.message}" for i, o in enumerate(done) if o.message),
-        ]
-        text = "; ".join(m for m in messages if m)
+        text = message or self._failure()
+        hourglass = None
+        if cell.has_void:
+            hourglass = evidence.hourglass_share(self.problem.levels[0].problem, done)
         volume = float(np.prod(cell.microstructure.spacing)) ** (1 / cell.dim)
         states = tuple(tuple(volume * u for u in o.u) for o in done) if self.fields else ()
         return Effective(
@@ -311,12 +350,10 @@ class _Run:
             residual=max((s.residual for s in steps), default=np.nan),
             error_estimate=max((s.error for s in steps), default=np.nan),
             hill_mandel=evidence.hill_mandel(self.averages, done),
-            hourglass=evidence.hourglass_share(self.problem.levels[0].problem, done)
-            if cell.has_void
-            else None,
+            hourglass=hourglass,
             converged=not text and len(done) == len(self.tensor),
             message=text,
-            warnings=cell.warnings,
+            warnings=(*cell.warnings, *_hourglass_warning(hourglass)),
             timings={"setup": self.setup, "solve": time.perf_counter() - self.start},
             peak_memory=evidence.peak_memory(),
             _states=states,

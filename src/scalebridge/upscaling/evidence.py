@@ -12,7 +12,7 @@ import numpy as np
 
 from scalebridge.cell import cg
 
-_NOTHING = 1e-12  # of the largest modulus, which is the unit here: below it a tensor is zero
+_VISIBLE = 1e-6  # of the affine field's energy: less is no mechanism worth telling of
 
 
 class HillMandel(NamedTuple):
@@ -28,6 +28,8 @@ class HillMandel(NamedTuple):
         Largest relative difference, over load cases, of the volume average
         ⟨σ·ε⟩ and the work of the nodal reactions on the boundary of the cell,
         assembled independently.
+
+    Load cases that nothing carries have no energy to compare, and are left out.
     """
 
     symmetry: float
@@ -36,20 +38,23 @@ class HillMandel(NamedTuple):
 
 def hill_mandel(averages: np.ndarray, outcomes: Sequence[cg.Outcome]) -> HillMandel:
     """Compare averages between load cases, and with the boundary's work."""
-    done = len(outcomes)
-    if done == 0:
+    if not outcomes:
         return HillMandel(np.nan, np.nan)
-    block = averages[:done, :done]
-    size = max(float(np.linalg.norm(block)), _NOTHING)
-    largest = max(_NOTHING, *(abs(o.energy) for o in outcomes))
-    work = max(abs(o.boundary_work - o.energy) for o in outcomes)
-    return HillMandel(float(np.linalg.norm(block - block.T)) / size, work / largest)
+    loaded = [case for case, o in enumerate(outcomes) if not o.carries_nothing]
+    if not loaded:
+        return HillMandel(0.0, 0.0)
+    block = averages[np.ix_(loaded, loaded)]
+    symmetry = float(np.linalg.norm(block - block.T) / np.linalg.norm(block))
+    largest = max(outcomes[case].energy for case in loaded)
+    work = max(abs(outcomes[case].boundary_work - outcomes[case].energy) for case in loaded)
+    return HillMandel(symmetry, work / largest)
 
 
 def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> float | None:
     """Share of the hourglass modes in the energy of the fully integrated element.
 
-    It is what the one-point element does not see of its own solution.
+    It is what the one-point element does not see of its own solution; 1 where
+    its displacement is a mechanism.
     """
     disc = problem.disc
     if disc.element != "reduced" or not outcomes:
@@ -58,12 +63,11 @@ def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> floa
     work = cg.Workspace(problem._replace(disc=full))
     shares = [0.0]
     for case, outcome in enumerate(outcomes):
-        if outcome.energy <= _NOTHING:
-            continue
         mean = np.eye(disc.components)[case]
         useful = work.evaluate(outcome.u, mean) / disc.voxels
         energy = float(mean @ work.average_flux()) + useful
-        shares.append(1.0 - outcome.energy / energy)
+        if energy > _VISIBLE * outcome.affine_energy:
+            shares.append(1.0 - max(outcome.energy, 0.0) / energy)
     return max(shares)
 
 
