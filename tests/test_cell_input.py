@@ -188,8 +188,8 @@ def test_effective_wants_a_cell():
             {"preconditioner": "half"},
             "`preconditioner` must be 'single' or 'double', but is 'half'",
         ),
-        ({"cascade": -1}, "`cascade` must be ≥ 0"),
-        ({"max_iterations": 0}, "`max_iterations` ≥ 1"),
+        ({"cascade": -1}, "`cascade` must be an integer ≥ 0 .* but they are -1"),
+        ({"max_iterations": 0}, "`max_iterations` one ≥ 1, but they are 0 and 0"),
     ],
 )
 def test_refused_by_the_solver(options, match):

@@ -23,6 +23,7 @@ from scalebridge.cell import cg, green, media, stencil
 from scalebridge.cell.discretisation import ELEMENTS, Discretisation
 from scalebridge.cell.solver import LinearCellProblem, Solver
 from scalebridge.laws import Conduction, Elastic, IsotropicElastic, Void
+from scalebridge.tensors import rotation_from_euler
 
 TWO = {"a": 0, "b": 1}
 SPACING = {2: (1.0, 0.7), 3: (1.0, 0.7, 1.6)}
@@ -338,11 +339,25 @@ def test_ritz_values_lie_above_the_floor(seed, contrast):
 # --- The solved cell -------------------------------------------------------------------------
 
 
-def dense_tensor(cell):
-    """The effective tensor of a Cell by the textbook."""
+def dense_tensor(cell, voxels):
+    """The effective tensor of a Cell by the textbook, from (x, y[, z], m, m) moduli."""
     disc = cell.discretisation
-    labels = np.asarray(cell.materials)[(slice(1, None),) * disc.dim]
-    return Assembled(disc, labels, np.asarray(cell.moduli())).tensor
+    everyone = np.arange(disc.voxels).reshape(disc.shape)
+    return Assembled(disc, everyone, voxels.reshape(-1, *voxels.shape[-2:])).tensor
+
+
+def voxel_moduli(micro, laws, rotations, physics):
+    """What each voxel of the image is made of, turned one by one."""
+    turn = tensors.rotate_tensor if physics == "conduction" else tensors.rotate_mandel4
+    keep = {("conduction", 2): [0, 1], ("elasticity", 2): [0, 1, 5]}.get((physics, micro.dim))
+    out = []
+    for index in np.ndindex(micro.shape):
+        name = micro.names[micro.labels[index]]
+        modulus = np.asarray(laws[name].modulus)
+        if name in rotations:
+            modulus = turn(modulus, rotations[name][(..., *index)])
+        out.append(modulus if keep is None else modulus[np.ix_(keep, keep)])
+    return np.array(out).reshape(*micro.shape, *out[0].shape)
 
 
 def plane(physics, dim):
@@ -363,25 +378,30 @@ def anisotropic_law(rng, physics):
 
 @solved
 def test_effective_tensor_of_a_random_cell(physics, dim, element, grid):
-    """The whole solver against the pseudo-inverse of the assembled matrix; a phase is turned."""
+    """The whole solver against the pseudo-inverse of the assembled matrix.
+
+    Phase b is turned as a whole, phase c voxel by voxel.
+    """
     rng = np.random.default_rng(4)
-    cell = sb.Cell(
-        random_image(rng, SHAPES[grid][dim]),
-        {name: anisotropic_law(rng, physics) for name in "abc"},
-        element=element,
-        plane=plane(physics, dim),
-        orientation={"b": [0.4, 1.2, -0.3]},
-    )
-    check_against_dense(cell)
+    micro = random_image(rng, SHAPES[grid][dim])
+    laws = {name: anisotropic_law(rng, physics) for name in "abc"}
+    angles = {"b": np.array([0.4, 1.2, -0.3]), "c": rng.uniform(-3, 3, (3, *micro.shape))}
+    cell = sb.Cell(micro, laws, element=element, plane=plane(physics, dim), orientation=angles)
+    rotations = {
+        "b": np.multiply.outer(rotation_from_euler(angles["b"]), np.ones(micro.shape)),
+        "c": rotation_from_euler(angles["c"]),
+    }
+    check_against_dense(cell, voxel_moduli(micro, laws, rotations, physics))
 
 
 @pytest.mark.parametrize(("physics", "dim", "element", "grid"), [c for c in SOLVED if c[1] == 2])
 def test_effective_tensor_of_a_random_porous_cell(physics, dim, element, grid):
     """Isotropic phases, which have kernels of their own, and one that is void."""
     rng = np.random.default_rng(4)
-    laws = isotropic_laws(physics) | {"c": Void()}
     micro = random_image(rng, SHAPES[grid][dim])
-    check_against_dense(sb.Cell(micro, laws, element=element, plane=plane(physics, dim)))
+    laws = isotropic_laws(physics) | {"c": Void(physics)}
+    cell = sb.Cell(micro, laws, element=element, plane=plane(physics, dim))
+    check_against_dense(cell, voxel_moduli(micro, laws, {}, physics))
 
 
 def random_image(rng, shape):
@@ -390,8 +410,8 @@ def random_image(rng, shape):
     return sb.Microstructure(labels, SPACING[len(shape)], TWO | {"c": 2})
 
 
-def check_against_dense(cell):
-    expected = dense_tensor(cell)
+def check_against_dense(cell, voxels):
+    expected = dense_tensor(cell, voxels)
     found = sb.effective(cell, 1e-10, "residual")
     # The tensor's error is the square of the field's: rounding, times the contrast.
     np.testing.assert_allclose(found.tensor, expected, rtol=0, atol=1e-11 * np.abs(expected).max())

@@ -73,7 +73,7 @@ def average_flux(
     rest, load = jax.lax.stop_gradient((rest, load))
     # Twice: the recursion's residual, which stopped the loop, may differ by rounding.
     converged = dot(rest, rest) <= 4 * jnp.maximum(tolerance**2 * dot(load, load), noise)
-    return jnp.where(converged, scale * average, jnp.nan)
+    return average * jnp.where(converged, scale, jnp.nan)  # so that derivatives are NaN too
 
 
 def _conjugate_gradients(matvec, b: Field, inverse, tolerance: float, noise: Array):  # type: ignore[no-untyped-def]
