@@ -7,7 +7,7 @@ matrices, a pseudo-inverse. It shares nothing with the package but the conventio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
 import jax
@@ -38,6 +38,7 @@ CASES = [
     for element in ELEMENTS
     for grid in SHAPES
     if (element == "reduced" or grid == "mixed") and (element, physics) != ("bbar", "conduction")
+    if (dim, element, grid) != (3, "reduced", "mixed")
 ]
 cases = pytest.mark.parametrize(("physics", "dim", "element", "grid"), CASES)
 # Each compiles a dozen kernels: in 3D those that the others do not imply.
@@ -175,6 +176,13 @@ def operator_of(problem):
 
 
 _apply = jax.jit(stencil.apply, static_argnums=0)
+_forces = jax.jit(stencil.forces, static_argnums=0)
+_precondition = jax.jit(green.precondition, static_argnums=0)
+
+
+@partial(jax.jit, static_argnums=0)
+def _mean_gradient(disc, u):
+    return stencil.mean_gradient(disc, tuple(stencil.wrap(a) for a in u))
 
 
 # --- The operator ----------------------------------------------------------------------------
@@ -196,7 +204,7 @@ def test_operator_is_the_assembled_one(physics, dim, element, grid):
 
 
 @cases
-@settings(deadline=None, max_examples=5)
+@settings(deadline=None, max_examples=3)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_operator_is_symmetric_and_positive(physics, dim, element, grid, seed):
     """⟨w, Bᵀ C B u⟩ = ⟨u, Bᵀ C B w⟩: `forces` is the adjoint of what `fluxes` differentiates."""
@@ -218,7 +226,7 @@ def test_operator_is_symmetric_and_positive(physics, dim, element, grid, seed):
 
 @pytest.mark.parametrize("physics", PHYSICS)
 @pytest.mark.parametrize("dim", [2, 3])
-@settings(deadline=None, max_examples=5)
+@settings(deadline=None, max_examples=3)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_divergence_is_the_adjoint_of_the_mean_gradient(physics, dim, seed):
     """⟨τ, B w⟩ = ⟨Bᵀ τ, w⟩ for any periodic flux field τ, whether or not a law made it."""
@@ -227,13 +235,11 @@ def test_divergence_is_the_adjoint_of_the_mean_gradient(physics, dim, seed):
     tau = rng.normal(size=(disc.components, *disc.shape))
     w = tuple(jnp.asarray(rng.normal(size=disc.shape)) for _ in range(disc.unknowns))
     ghosted = tuple(jnp.asarray(np.pad(t, [(1, 0)] * dim, mode="wrap")) for t in tau)
-    gradient = stencil.mean_gradient(disc, tuple(stencil.wrap(a) for a in w))
+    gradient = _mean_gradient(disc, w)
     inside = sum(
         float(jnp.sum(t * stencil.interior(g))) for t, g in zip(tau, gradient, strict=True)
     )
-    outside = sum(
-        float(jnp.sum(a * f)) for a, f in zip(w, stencil.forces(disc, ghosted), strict=True)
-    )
+    outside = sum(float(jnp.sum(a * f)) for a, f in zip(w, _forces(disc, ghosted), strict=True))
     assert abs(inside - outside) < 1e-13 * disc.voxels * 100
 
 
@@ -262,7 +268,7 @@ def test_green_operator_inverts_the_homogeneous_medium(physics, dim, element, gr
     inverse = green.green_operator(disc, jnp.asarray(problem.moduli[0]), single=False)
     u = tuple(jnp.asarray(rng.normal(size=disc.shape)) for _ in range(disc.unknowns))
     force, _ = operator_of(problem)(u, jnp.zeros(disc.components))
-    back = green.precondition(disc, inverse, force)
+    back = _precondition(disc, inverse, force)
     dead = without_energy(disc)
     for a, b in zip(u, back, strict=True):
         modes = np.fft.fftn(a)
@@ -280,7 +286,9 @@ def test_zero_energy_modes_are_those_that_are_left_out(physics, dim, element, gr
     assert len(K) - rank == problem.disc.unknowns * np.sum(without_energy(problem.disc))
 
 
-@solved
+@pytest.mark.parametrize(
+    ("physics", "dim", "element", "grid"), [case for case in SOLVED if case[0] == "elasticity"]
+)
 def test_homogeneous_medium_takes_one_iteration(physics, dim, element, grid):
     """From any start: the preconditioner is the inverse. Rounding may ask for a second one."""
     rng = np.random.default_rng(2)
