@@ -57,10 +57,13 @@ CASES = {
         {"microstructure": SOLID, "laws": CONDUCTION | {"fibre": Conduction(np.eye(2))}},
         r"`laws\['fibre'\]` is two-dimensional, but the image has 3 dimensions",
     ),
-    "plane missing": ({"laws": ELASTIC}, "`plane` must be 'strain' .* but is missing; pass plane="),
+    "plane missing": (
+        {"laws": ELASTIC},
+        "`plane` must be 'strain', 'stress' or .* but is missing; 'strain' is",
+    ),
     "plane unknown": (
         {"laws": ELASTIC, "plane": "stres"},
-        "`plane` must be 'strain' .* is 'stres'",
+        r"`plane` must be 'strain', .* is 'stres' \(did you mean 'stress'\?\)",
     ),
     "plane for conduction": ({"plane": "strain"}, "`plane` is for mechanics on 2D images only"),
     "plane in space": (
@@ -72,7 +75,51 @@ CASES = {
         r"`element` must be one of \['reduced', 'full', 'bbar'\], but is 'redcued' "
         r"\(did you mean 'reduced'\?\)",
     ),
-    "boundary unknown": ({"boundary": "kinematic"}, "`boundary` must be 'periodic', but is 'kine"),
+    "boundary unknown": (
+        {"boundary": "kinematc"},
+        r"`boundary` must be one of .* but is 'kinematc' \(did you mean 'kinematic'\?\)",
+    ),
+    "boundary of another type": ({"boundary": 3}, "`boundary` must be one of .* mapping .* is 3"),
+    "boundary without an axis": (
+        {"boundary": {"x": "static"}},
+        r"`boundary` must name each of the axes \['x', 'y'\], but names \['x'\]",
+    ),
+    "boundary unknown along an axis": (
+        {"boundary": {"x": "static", "y": "perodic"}},
+        r"`boundary\['y'\]` must be one of .* but is 'perodic' \(did you mean 'periodic'\?\)",
+    ),
+    "boundary with too many components": (
+        {"boundary": {"x": "static", "y": ("static", "free")}},
+        r"`boundary\['y'\]` must be one of .* or 1 of them, .* but is \('static', 'free'\)",
+    ),
+    "boundary periodic in part": (
+        {
+            "laws": ELASTIC,
+            "plane": "strain",
+            "boundary": {"x": "static", "y": ("periodic", "static")},
+        },
+        r"`boundary\['y'\]` must be periodic for all components or for none",
+    ),
+    "boundary that holds nothing": (
+        {"boundary": {"x": "free", "y": "free"}},
+        "`boundary` must hold the cell somewhere, but it is free along every axis",
+    ),
+    "boundary with two shear stresses": (
+        {"laws": ELASTIC, "plane": "strain", "boundary": {"x": "free", "y": "static"}},
+        "`boundary` must treat the shear stress xy alike on the faces x and y, but it is static on",
+    ),
+    "rollers for conduction": ({"boundary": "rollers"}, "'rollers' is for mechanics, but the laws"),
+    "through for mechanics": (
+        {"laws": ELASTIC, "plane": "strain", "boundary": "through"},
+        "'through' is for conduction, but the laws are elastic",
+    ),
+    "uniform flux on void faces": (
+        {
+            "laws": {"matrix": sb.laws.Conduction(1.0), "fibre": sb.laws.Conduction(0.0)},
+            "boundary": "static",
+        },
+        "'static' asks for a uniform flux on the x faces, but .* % of them are void .* infeasible",
+    ),
     "tolerance zero": ({"tolerance": 0.0}, "`tolerance` must lie between 0 and 1, but is 0.0"),
     "tolerance one": ({"tolerance": 1.0}, "`tolerance` must lie between 0 and 1, but is 1.0"),
     "tolerance NaN": ({"tolerance": np.nan}, "`tolerance` must lie between 0 and 1, but is nan"),
@@ -201,9 +248,9 @@ def test_local_fields_must_be_asked_for():
     with pytest.raises(InputError, match=r"local fields were not kept; call effective\(cell, fie"):
         sb.effective(cell()).local([1.0, 0.0])
     kept = sb.effective(cell(), fields=True)
-    with pytest.raises(InputError, match=r"`average_gradient` must be 2 finite numbers \(1, 2\)"):
+    with pytest.raises(InputError, match="`gradient` must be 2 numbers, NaN where it is free"):
         kept.local([1.0, 0.0, 0.0])
-    with pytest.raises(InputError, match="`average_gradient` must be 2 finite numbers"):
+    with pytest.raises(InputError, match="neither gradient nor flux are given for 2"):
         kept.local([1.0, np.nan])
 
 

@@ -1,14 +1,11 @@
 """The matrix-free operator and its preconditioner, against assembled finite elements.
 
-The reference is written from the textbook: shape functions, Gauss points, B matrices, dense
-matrices, a pseudo-inverse. It shares nothing with the package but the conventions.
+The reference is written from the textbook, in textbook.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import product
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textbook import Assembled
 
 import scalebridge as sb
 from scalebridge import tensors
@@ -49,106 +47,6 @@ SOLVED_3D = {
 }
 SOLVED = [case for case in CASES if case[1] == 2 or case in SOLVED_3D]
 solved = pytest.mark.parametrize(("physics", "dim", "element", "grid"), SOLVED)
-
-
-# --- Textbook finite elements ----------------------------------------------------------------
-
-
-def gauss_points(dim, count):
-    """Points and weights on [−½, ½]^d."""
-    points, weights = np.polynomial.legendre.leggauss(count)
-    return [
-        (np.array(xi) / 2, np.prod(w) / 2**dim)
-        for xi, w in zip(product(points, repeat=dim), product(weights, repeat=dim), strict=True)
-    ]
-
-
-def shape_gradients(xi, spacing):
-    """(corner, axis) gradients of the multilinear shape functions at ξ."""
-    dim = len(xi)
-    out = np.empty((2**dim, dim))
-    for c, corner in enumerate(product((-1, 1), repeat=dim)):
-        factors = 0.5 + np.array(corner) * xi
-        for i in range(dim):
-            others = np.prod([factors[k] for k in range(dim) if k != i])
-            out[c, i] = corner[i] / spacing[i] * others
-    return out
-
-
-def strain_matrix(gradients, physics):
-    """(component, corner × unknown): gradient, or Mandel strain, of the corner values."""
-    corners, dim = gradients.shape
-    if physics == "conduction":
-        return gradients.T
-    B = np.zeros((tensors.component_count(dim), corners, dim))
-    for c in range(corners):
-        for j in range(dim):
-            B[:, c, j] = tensors.to_mandel(np.outer(gradients[c], np.eye(dim)[j]))
-    return B.reshape(len(B), -1)
-
-
-def strain_matrices(disc):
-    """The B matrices of an element's integration points, with their weights."""
-    points = gauss_points(disc.dim, 1 if disc.element == "reduced" else 2)
-    found = [
-        (strain_matrix(shape_gradients(xi, disc.spacing), disc.physics), w) for xi, w in points
-    ]
-    if disc.element == "bbar" and disc.physics == "elasticity":
-        one = np.array([1.0] * disc.dim + [0.0] * (disc.components - disc.dim))
-        volumetric = np.outer(one, one) / disc.dim
-        mean = sum(w * B for B, w in found)
-        found = [(B - volumetric @ B + volumetric @ mean, w) for B, w in found]
-    return found
-
-
-@dataclass(frozen=True)
-class Assembled:
-    """Dense stiffness, and loads by unit average gradients, of a periodic cell."""
-
-    disc: Discretisation
-    labels: np.ndarray
-    moduli: np.ndarray
-
-    @cached_property
-    def system(self):
-        disc, dim = self.disc, self.disc.dim
-        nodes = np.arange(disc.voxels).reshape(disc.shape)
-        size = disc.voxels * disc.unknowns
-        K, F = np.zeros((size, size)), np.zeros((size, disc.components))
-        points = strain_matrices(disc)
-        corners = [
-            np.roll(nodes, [-c for c in corner], axis=range(dim)).ravel()
-            for corner in product((0, 1), repeat=dim)
-        ]
-        for voxel in range(disc.voxels):
-            C = self.moduli[self.labels.ravel()[voxel]]
-            dofs = np.concatenate(
-                [c[voxel] * disc.unknowns + np.arange(disc.unknowns) for c in corners]
-            )
-            K[np.ix_(dofs, dofs)] += sum(w * B.T @ C @ B for B, w in points)
-            F[dofs] += sum(w * B.T @ C for B, w in points)
-        return K, F
-
-    @property
-    def mean_modulus(self):
-        return np.mean(self.moduli[self.labels.ravel()], axis=0)
-
-    def flatten(self, u):
-        """Tuple of nodal arrays → vector, node by node."""
-        return np.stack([np.asarray(a) for a in u], axis=-1).ravel()
-
-    def unflatten(self, v):
-        fields = np.moveaxis(v.reshape(*self.disc.shape, self.disc.unknowns), -1, 0)
-        return tuple(jnp.asarray(a) for a in fields)
-
-    @cached_property
-    def tensor(self):
-        """C̄ = ⟨C⟩ − Fᵀ K⁺ F / voxels."""
-        K, F = self.system
-        values, vectors = np.linalg.eigh(K)
-        alive = values > 1e-11 * values[-1]
-        G = vectors[:, alive].T @ F
-        return self.mean_modulus - G.T @ (G / values[alive][:, None]) / self.disc.voxels
 
 
 def random_moduli(rng, count, size):

@@ -265,7 +265,9 @@ class TestBadFiles:
             ("scan.jpg", b"\xff\xd8\xff\xe0", "but is a JPEG image; convert"),
             ("scan.h5", b"\x89HDF\r\n\x1a\n", "but is an HDF5 file; convert"),
             ("scan.vtk", b"# vtk DataFile", "but is a VTK file; convert"),
-            ("scan.vti", b"<VTKFile type", "but is a VTK file; convert"),
+            ("scan.vtu", b"<VTKFile type", "but is a VTK file; convert"),
+            ("scan.vti", b"II*\x00\x08\x00\x00\x00", "must be a VTI file as its suffix says"),
+            ("scan.vtkhdf", b"<VTKFile type", "must be a VTKHDF file .* but is a VTK file"),
             ("scan.dat", b"\x01\x02", r"begins with .* for raw binary give shape="),
             ("scan.raw", b"II*\x00", "its content is TIFF; for raw binary give"),
             ("scan.tif", b"II*\x00", "is truncated or damaged"),
@@ -372,7 +374,7 @@ class TestBadFiles:
         write_tiff(tmp_path / "scan.tif", labels_of().T)
         with pytest.raises(InputError, match="`shape` must be given for raw binary only"):
             simple(tmp_path / "scan.tif", shape=(5, 4, 3))
-        with pytest.raises(InputError, match="`key` must be given for NPZ only"):
+        with pytest.raises(InputError, match="`key` must be given for NPZ, VTI and VTKHDF only"):
             simple(tmp_path / "scan.tif", key="a")
 
     @pytest.mark.parametrize(

@@ -22,11 +22,12 @@ _HOMES = {
     "Interrupted": "errors",
     "Microstructure": "microstructure",
     "Solver": "cell",
+    "bounds": "upscaling",
     "effective": "upscaling",
     "generate": "microstructure",
     "read": "microstructure",
 }
-_SUBPACKAGES = ("cell", "errors", "laws", "microstructure", "tensors", "upscaling")
+_SUBPACKAGES = ("analytic", "cell", "errors", "laws", "microstructure", "tensors", "upscaling")
 
 __all__ = [
     "Cell",
@@ -37,6 +38,8 @@ __all__ = [
     "Microstructure",
     "Solver",
     "__version__",
+    "analytic",
+    "bounds",
     "effective",
     "generate",
     "laws",
@@ -58,8 +61,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from scalebridge import laws, tensors
+    from scalebridge import analytic, laws, tensors
     from scalebridge.cell import Cell, Solver
     from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
-    from scalebridge.upscaling import Effective, effective
+    from scalebridge.upscaling import Effective, bounds, effective

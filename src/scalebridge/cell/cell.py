@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import equinox as eqx
@@ -13,8 +14,9 @@ from jax import Array
 
 from scalebridge import tensors
 from scalebridge._runtime import require_double_precision
-from scalebridge.cell import checks, implicit, media
-from scalebridge.cell.discretisation import Discretisation
+from scalebridge.cell import bounded, checks, implicit, media
+from scalebridge.cell.boundary import parse_boundary, through
+from scalebridge.cell.discretisation import Discretisation, Ends
 from scalebridge.laws.protocol import Kinematics, Law, Response, State
 from scalebridge.microstructure import Microstructure
 
@@ -29,6 +31,7 @@ class _Image:
 
     def __init__(self, value: Microstructure, warnings: tuple[str, ...]) -> None:
         self.value, self.warnings = value, warnings
+        self.told: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self._frame = (value.shape, value.spacing, value.names)
 
     def __eq__(self, other: object) -> bool:
@@ -47,14 +50,22 @@ class Cell(Law):
         The image, 2D or 3D.
     laws : mapping of phase name to Law
         A law for each phase, all of one physics. A law may be a Cell.
-    boundary : "periodic"
-        Space of the fluctuation.
+    boundary : str or mapping
+        "periodic"; "kinematic", the affine field of the average gradient on the boundary
+        (KUBC); "static", a uniform flux there (SUBC); "rollers" (mechanics), affine normal
+        displacements under uniform tangential tractions; "through" (conduction), transport
+        along one axis after the other between fixed potentials, without flux through the
+        sides. Or axis → "periodic", "kinematic", "static", "free" (no flux, and the average
+        gradient finds its own value) or "rollers", or a tuple of these, one for each
+        component of the field: ``{"x": "free", "y": "free", "z": "kinematic"}`` are platens.
     element : "reduced", "full" or "bbar", optional
         How a voxel sees the nodal field. Default: "reduced", the one-point
         rotated scheme, unless a phase is void, where thin struts of one-point
         elements are mechanisms and "full" is the default.
-    plane : "strain", optional
-        Mandatory for 2D mechanics, and only there.
+    plane : "strain", "stress" or "generalized", optional
+        Mandatory for 2D mechanics, and only there: no strain along axis 3; no stress on it,
+        pointwise; or three displacement components under all six average strains, for the
+        whole stiffness (6, 6) of a body that is the same along axis 3.
     orientation : mapping of phase name to array, optional
         Orientation of anisotropic phases: a rotation matrix (3, 3) or Bunge
         Euler angles (3,) in radians for the phase, or fields of them,
@@ -87,6 +98,7 @@ class Cell(Law):
     materials: Array
     image: _Image = eqx.field(static=True)
     boundary: str = eqx.field(static=True)
+    ends: Ends = eqx.field(static=True)
     element: str = eqx.field(static=True)
     plane: str | None = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
@@ -97,7 +109,7 @@ class Cell(Law):
         microstructure: Microstructure,
         laws: Mapping[str, Law],
         *,
-        boundary: str = "periodic",
+        boundary: str | Mapping[str, Any] = "periodic",
         element: str | None = None,
         plane: str | None = None,
         orientation: Mapping[str, Any] | None = None,
@@ -106,20 +118,21 @@ class Cell(Law):
         require_double_precision()
         checks.check_microstructure(microstructure)
         checks.check_names(microstructure, laws)
-        checks.check_options(boundary, element, tolerance)
-        self.physics = checks.common_physics(laws, microstructure.dim)
-        checks.check_plane(plane, self.physics, microstructure.dim)
+        checks.check_options(element, tolerance)
+        dim = microstructure.dim
+        self.physics = checks.common_physics(laws, dim)
+        checks.check_plane(plane, self.physics, dim)
         ordered = {name: laws[name] for name in microstructure.names}
         self.laws, notes = checks.resolve_limits(ordered, self.physics)
         self.rotations = checks.rotations(orientation, microstructure)
         checks.check_moduli(self.laws, self.rotations)
-        void = checks.void_phases(self.laws)
-        self.boundary, self.plane, self.tolerance = boundary, plane, tolerance
-        self.element = element or ("full" if void else "reduced")
+        self.plane, self.tolerance = plane, tolerance
+        self.element = element or ("full" if checks.void_phases(self.laws) else "reduced")
         limits = checks.limit_warnings(microstructure, self.laws)
-        warnings = (*notes, *limits, *checks.void_warnings(microstructure, void))
-        self.image = _Image(microstructure, warnings)
-        self.materials = jnp.asarray(media.with_ghosts(self._material_image()))
+        self.image = _Image(microstructure, (*notes, *limits))
+        self.boundary, self.ends, self.materials = "periodic", (), jnp.zeros(())
+        for name, value in self._bounded_by(boundary).items():
+            setattr(self, name, value)
 
     @property
     def microstructure(self) -> Microstructure:
@@ -129,16 +142,22 @@ class Cell(Law):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know before trusting a result."""
-        return self.image.warnings
+        void = checks.void_phases(self.laws)
+        told = self.image.told
+        if (void, self.boundary) not in told:  # large images take a moment
+            told[void, self.boundary] = checks.void_warnings(
+                self.microstructure, void, self.boundary
+            )
+        return (*self.image.warnings, *told[void, self.boundary])
 
     @property
     def dim(self) -> int:
-        """Space dimension."""
+        """Space dimension of the image."""
         return self.microstructure.dim
 
     @property
     def kinematics(self) -> Kinematics:
-        return Kinematics(self.physics, self.dim)
+        return Kinematics(self.physics, 3 if self.plane == "generalized" else self.dim)
 
     @property
     def is_linear(self) -> bool:
@@ -160,7 +179,37 @@ class Cell(Law):
             element=self.element,
             physics=self.physics,
             isotropic=all(law.is_isotropic for law in self.laws.values()),
+            ends=self.ends,
+            generalized=self.plane == "generalized",
         )
+
+    def along(self, axis: int) -> Cell:
+        """Return the cell of transport along one axis, of a "through" cell."""
+        return self._replace(boundary=f"through {'xyz'[axis]}", ends=through(axis, self.dim))
+
+    def with_boundary(self, boundary: str | Mapping[str, Any]) -> Cell:
+        """Return the same cell under another boundary condition."""
+        return self._replace(**self._bounded_by(boundary))
+
+    def _bounded_by(self, boundary: Any) -> dict[str, Any]:
+        """Return the fields that a boundary condition decides."""
+        disc = self.discretisation
+        words, ends = parse_boundary(boundary, self.physics, self.dim, disc.unknowns)
+        disc = replace(disc, ends=ends)
+        checks.check_drive(disc)
+        checks.check_faces(self.microstructure, disc, checks.void_phases(self.laws))
+        image, count = self._material_image()
+        materials = media.with_ghosts(image, disc.bounded, outside=count)
+        return {"boundary": words, "ends": ends, "materials": jnp.asarray(materials)}
+
+    def _replace(self, **changes: Any) -> Cell:
+        cell = object.__new__(type(self))
+        for f in fields(self):
+            object.__setattr__(cell, f.name, changes.get(f.name, getattr(self, f.name)))
+        return cell
+
+    def _restrict(self, modulus: Array) -> Array:
+        return media.restrict(modulus, self.kinematics, self.plane)
 
     def _phases(self) -> Iterator[tuple[str, Law]]:
         """Yield the laws in the order of the labels, which a JAX dict does not keep."""
@@ -169,57 +218,55 @@ class Cell(Law):
 
     def phase_moduli(self) -> Array:
         """Return the (phase, m, m) tangents of the laws, unrotated, as this cell sees them."""
-        return jnp.stack(
-            [media.restrict(law.tangent(), self.physics, self.dim) for _, law in self._phases()]
-        )
+        return jnp.stack([self._restrict(law.tangent()) for _, law in self._phases()])
 
     def moduli(self) -> Array:
         """Return the (material, m, m) moduli: phases first, then the voxels turned one by one."""
-        rows, fields = [], []
+        rows, by_voxel = [], []
         for name, law in self._phases():
             modulus, rotation = law.tangent(), self.rotations.get(name)
-            if rotation is None:
-                rows.append(media.restrict(modulus, self.physics, self.dim))
-            elif rotation.ndim == 2:
-                turned = _turn(modulus, rotation, self.physics)
-                rows.append(media.restrict(turned, self.physics, self.dim))
-            else:
-                rows.append(media.restrict(modulus, self.physics, self.dim))
-                fields.append(
+            if rotation is not None and rotation.ndim == 2:
+                modulus = _turn(modulus, rotation, self.physics)
+            rows.append(self._restrict(modulus))
+            if rotation is not None and rotation.ndim == 3:
+                by_voxel.append(
                     jax.vmap(
-                        lambda r, c=modulus: media.restrict(
-                            _turn(c, r, self.physics), self.physics, self.dim
-                        ),
-                        in_axes=-1,
+                        lambda r, c=modulus: self._restrict(_turn(c, r, self.physics)), in_axes=-1
                     )(rotation)
                 )
-        return jnp.concatenate([jnp.stack(rows), *fields])
+        return jnp.concatenate([jnp.stack(rows), *by_voxel])
 
     def reference(self) -> Array:
         """Return the (m, m) modulus of the preconditioner's medium.
 
         Where phases are turned it is isotropic: then the bounds of the
         preconditioned spectrum are those of the phases, however they are turned.
+        Sines and cosines ask for the symmetry of their axes at least.
         """
         mean = media.reference_modulus(jax.lax.stop_gradient(self.phase_moduli()))
-        if not self.rotations:
-            return mean
-        return media.isotropic_average(mean, self.physics, self.dim)
+        if self.rotations or not bounded.is_matched(bounded.inner(self.discretisation)):
+            return media.symmetrise(mean, self.physics, "isotropic")
+        if self.discretisation.bounded:
+            return media.symmetrise(mean, self.physics, "orthotropic")
+        return mean
 
-    def _material_image(self) -> np.ndarray:
-        """Rows of `moduli` by voxel: a phase's own, or the voxel's in an orientation field."""
+    def _material_image(self) -> tuple[np.ndarray, int]:
+        """Rows of `moduli` by voxel, and how many rows there are.
+
+        A phase's own row, or the voxel's in an orientation field.
+        """
         labels = self.microstructure.labels
-        fields = [name for name, r in self.rotations.items() if r.ndim == 3]
-        if not fields:
-            return labels
-        image = labels.astype(np.int32)
+        turned = [name for name, r in self.rotations.items() if r.ndim == 3]
         position = len(self.laws)
+        if not turned:
+            return labels, position
+        image = labels.astype(np.int32)
         for name in self.microstructure.names:
-            if name in fields:
+            if name in turned:
                 mask = self.microstructure.mask(name)
                 image[mask] = position + np.arange(mask.sum())
                 position += int(mask.sum())
-        return image
+        return image, position
 
     def respond(self, gradient: Any, state: State = (), dt: float | Array = 1.0) -> Response:
         """Average flux and energy under an average gradient.
@@ -233,6 +280,12 @@ class Cell(Law):
             Average gradient, or strain in Mandel components.
         """
         mean = checks.check_gradient(gradient, self.kinematics.size)
+        if self.boundary == "through":
+            loads = mean * jnp.eye(self.dim)
+            flux = jnp.stack(
+                [self.along(axis).respond(load).flux[axis] for axis, load in enumerate(loads)]
+            )
+            return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))
         disc, moduli, reference = self.discretisation, self.moduli(), self.reference()
         flux = implicit.average_flux(disc, self.materials, moduli, reference, mean, self.tolerance)
         return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))

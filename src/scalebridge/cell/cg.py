@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from scalebridge.cell import kernels, stencil
+from scalebridge.cell.bounded import BoundedGreen
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.error_estimate import EnergyErrorEstimate
 from scalebridge.cell.media import Media
@@ -41,15 +42,15 @@ class Problem(NamedTuple):
     ----------
     disc : Discretisation
     media : Media
-    green : tuple of arrays
-        Packed inverse symbol of the reference medium.
+    green : tuple of arrays or BoundedGreen
+        What inverts the reference medium, in a periodic cell or another.
     floor : float
-        Lower bound of the preconditioned spectrum; 0 where a phase is void.
+        Lower bound of the preconditioned spectrum; 0 where none is known.
     """
 
     disc: Discretisation
     media: Media
-    green: tuple[Array, ...]
+    green: tuple[Array, ...] | BoundedGreen
     floor: float
 
 
@@ -129,17 +130,21 @@ class Workspace:
         disc = problem.disc
         self.problem = problem
         self.p, self.g, self.force = self.nodes(), self.nodes(), self.nodes()
-        self.z = self.nodes(dtype=problem.green[0].dtype)
-        spectrum = jnp.result_type(problem.green[0], jnp.complex64)
-        self.modes = self.nodes([*disc.shape[:-1], disc.shape[-1] // 2 + 1], spectrum)
-        self.wrapped = self.nodes([n + 2 for n in disc.shape])
-        voxels = [n + 1 for n in disc.shape]
+        green = problem.green
+        precision = (green.lame if isinstance(green, BoundedGreen) else green[0]).dtype
+        self.z = self.nodes(dtype=precision)
+        self.modes: Field = ()
+        if not disc.bounded:
+            spectrum = jnp.result_type(precision, jnp.complex64)
+            self.modes = self.nodes([*disc.shape[:-1], disc.shape[-1] // 2 + 1], spectrum)
+        self.wrapped = self.nodes([n + 2 for n in disc.nodes])
+        voxels = [n + 1 for n in disc.nodes]
         self.flux = tuple(jnp.zeros(voxels) for _ in range(stencil.count_fluxes(disc)))
 
     def nodes(self, shape: Sequence[int] | None = None, dtype: Any = float) -> Field:
         """Return a nodal field of zeros."""
         disc = self.problem.disc
-        return tuple(jnp.zeros(shape or disc.shape, dtype) for _ in range(disc.unknowns))
+        return tuple(jnp.zeros(shape or disc.nodes, dtype) for _ in range(disc.unknowns))
 
     def evaluate(self, u: Field, mean: np.ndarray) -> float:
         """Evaluate fluxes and out-of-balance forces `g` of ē + B u; return (u, g)."""
@@ -169,6 +174,9 @@ class Workspace:
     def precondition(self) -> Array:
         """Update z = M⁻¹ g; return (g, z)."""
         disc, _, green, _ = self.problem
+        if isinstance(green, BoundedGreen):
+            self.z, gz = kernels.precondition_bounded(disc, green, self.g, self.z)
+            return gz
         self.modes = kernels.transform(disc, green, self.g, self.modes)
         self.z, gz, self.modes = kernels.precondition(disc, green, self.modes, self.g, self.z)
         return gz
@@ -214,11 +222,11 @@ def solve(
     start: Field | None = None,
     report: Callable[[Step], None] | None = None,
 ) -> Outcome:
-    """Find the periodic fluctuation under the average gradient `mean`.
+    """Find the fluctuation, in the cell's space, under the average gradient `mean`.
 
     Conjugate gradients (Hestenes & Stiefel 1952) on Bᵀ C B u = −Bᵀ C ē,
     preconditioned by the homogeneous reference medium. The system is singular
-    (translations, hourglass modes, void) and consistent; its solution is
+    (translations, rotations, hourglass modes, void) and consistent; its solution is
     unique up to fields without energy.
 
     Parameters

@@ -12,7 +12,8 @@ import numpy as np
 from jax import Array
 
 from scalebridge import tensors
-from scalebridge.cell.discretisation import ELEMENTS
+from scalebridge.cell import space
+from scalebridge.cell.discretisation import ELEMENTS, Discretisation
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.laws._checks import concrete
 from scalebridge.laws.limits import Rigid, Void
@@ -20,6 +21,7 @@ from scalebridge.laws.protocol import Law, LinearLaw
 from scalebridge.microstructure import Microstructure
 from scalebridge.microstructure.morphology import opened
 
+PLANES = ("strain", "stress", "generalized")
 _CONTRAST = 1e10
 
 
@@ -61,13 +63,8 @@ def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None
             )
 
 
-def check_options(boundary: str, element: str | None, tolerance: float) -> None:
-    """Refuse unknown boundaries and elements."""
-    if boundary != "periodic":
-        raise InputError(
-            f"`boundary` must be 'periodic', but is {boundary!r}; "
-            "other boundary conditions are not in this version"
-        )
+def check_options(element: str | None, tolerance: float) -> None:
+    """Refuse unknown elements and tolerances."""
     if element is not None and element not in ELEMENTS:
         raise InputError(
             f"`element` must be one of {list(ELEMENTS)}, but is {element!r}"
@@ -107,11 +104,12 @@ def common_physics(laws: Mapping[str, Law], dim: int) -> str:
 def check_plane(plane: str | None, physics: str, dim: int) -> None:
     """Ask 2D mechanics for its plane state, and nothing else for one."""
     needed = physics == "elasticity" and dim == 2
-    if needed and plane != "strain":
-        got = "is missing" if plane is None else f"is {plane!r}"
+    if needed and plane not in PLANES:
+        got = "is missing" if plane is None else f"is {plane!r}{did_you_mean(plane, PLANES)}"
         raise InputError(
-            f"`plane` must be 'strain' for mechanics on a 2D image, but {got}; "
-            "pass plane='strain' (plane stress and generalised plane strain are still to come)"
+            f"`plane` must be 'strain', 'stress' or 'generalized' for mechanics on a 2D image, "
+            f"but {got}; 'strain' is a long body held at its ends, 'stress' a thin sheet, "
+            "'generalized' a long body under all six average strains"
         )
     if not needed and plane is not None:
         raise InputError(
@@ -167,6 +165,35 @@ def check_gradient(gradient: Any, size: int) -> Array:
     return array
 
 
+def check_drive(disc: Discretisation) -> None:
+    """Refuse a boundary that leaves nothing which an average gradient could drive."""
+    if all(space.is_idle(disc, component) for component in range(disc.components)):
+        raise InputError(
+            "`boundary` must hold the cell somewhere, but it is free along every axis; "
+            "make one 'kinematic' or 'static'"
+        )
+
+
+def check_faces(
+    microstructure: Microstructure, disc: Discretisation, void: Collection[str]
+) -> None:
+    """Refuse a uniform flux on faces where a phase is void: nothing there can carry it."""
+    if not void:
+        return
+    empty = np.any([microstructure.mask(name) for name in void], axis=0)
+    for axis in disc.bounded:
+        if "static" not in disc.ends[axis]:
+            continue
+        faces = empty.take([0, -1], axis)
+        if faces.any():
+            name = "xyz"[axis]
+            raise InputError(
+                f"`boundary` 'static' asks for a uniform flux on the {name} faces, but "
+                f"{100 * faces.mean():.2g} % of them are void and cannot carry it, which is "
+                "infeasible; use 'periodic', 'kinematic' or 'free' there, or crop the image"
+            )
+
+
 def limit_warnings(microstructure: Microstructure, laws: Mapping[str, Law]) -> Iterator[str]:
     """Warn of rigid phases that percolate, and of contrasts that double precision cannot hold."""
     for name, law in laws.items():
@@ -206,12 +233,20 @@ def _is_zero(law: Law) -> bool:
     return values is not None and not np.any(values)
 
 
-def void_warnings(microstructure: Microstructure, void: tuple[str, ...]) -> tuple[str, ...]:
-    """Warn of matter that floats, does not percolate, or is thinner than its voxels resolve."""
+def void_warnings(
+    microstructure: Microstructure, void: tuple[str, ...], boundary: str
+) -> tuple[str, ...]:
+    """Warn of matter that floats, does not percolate, or is thinner than its voxels resolve.
+
+    Whether matter percolates is told of periodic cells and of transport through a cell: other
+    boundaries hold it on their faces.
+    """
     solid = [name for name in microstructure.names if name not in void]
     if not void or not solid:
         return ()
-    notes = [*_connectivity_warnings(microstructure, solid)]
+    notes: list[str] = []
+    if boundary in {"periodic", "through"}:
+        notes += _connectivity_warnings(microstructure, solid, boundary == "periodic")
     for name in solid:
         thin = microstructure.thin_fraction(name, voxels=3)
         if thin > 0.3:  # the corners of thick bodies count a little too
@@ -222,12 +257,14 @@ def void_warnings(microstructure: Microstructure, void: tuple[str, ...]) -> tupl
     return tuple(notes)
 
 
-def _connectivity_warnings(microstructure: Microstructure, solid: list[str]) -> Iterator[str]:
+def _connectivity_warnings(
+    microstructure: Microstructure, solid: list[str], periodic: bool
+) -> Iterator[str]:
     matter = np.any([microstructure.mask(name) for name in solid], axis=0)
     if matter.all() or not matter.any():
         return
     image = Microstructure(matter, microstructure.spacing, {"void": 0, "matter": 1})
-    clusters = image.clusters("matter")
+    clusters = image.clusters("matter", periodic=periodic)
     percolates = np.any(clusters.percolates, axis=0)
     thick = opened(matter, 3)
     bulk = np.zeros_like(percolates)
@@ -235,7 +272,7 @@ def _connectivity_warnings(microstructure: Microstructure, solid: list[str]) -> 
         coarse = Microstructure._from_compact(
             thick.astype(np.uint8), image.spacing, image.names, image.sources
         )
-        bulk = np.any(coarse.clusters("matter").percolates, axis=0)
+        bulk = np.any(coarse.clusters("matter", periodic=periodic).percolates, axis=0)
     for axis, name in enumerate("xyz"[: microstructure.dim]):
         if not percolates[axis]:
             yield (

@@ -32,8 +32,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 Axes = frozenset[int]
+Ends = tuple[tuple[str, ...], ...]
 
 ELEMENTS = ("reduced", "full", "bbar")
+FREE = ("static", "free")
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,19 @@ class Discretisation:
     Attributes
     ----------
     shape : (d,) int
-        Voxels, and nodes, by axis.
+        Voxels by axis.
     spacing : (d,) float
         Voxel sides, relative to their geometric mean.
     element : "reduced", "full" or "bbar"
     physics : "conduction" or "elasticity"
     isotropic : bool
         Two (mechanics) or one (conduction) moduli a material, or a full matrix.
+    ends : [axis][field component] of str
+        What holds at both ends of each axis: "periodic" (of all components or none), "fixed"
+        (no fluctuation), "static" (a uniform flux, whose size keeps the average gradient) or
+        "free" (no flux). Empty: periodic.
+    generalized : bool
+        Three displacement components and all six strains on a 2D grid.
     """
 
     shape: tuple[int, ...]
@@ -57,20 +65,45 @@ class Discretisation:
     element: str
     physics: str
     isotropic: bool
+    ends: Ends = ()
+    generalized: bool = False
 
     @property
     def dim(self) -> int:
         return len(self.shape)
 
     @property
+    def rank(self) -> int:
+        """Dimension of vectors: 3 on the 2D grid of generalised plane strain."""
+        return 3 if self.generalized else self.dim
+
+    @property
     def unknowns(self) -> int:
         """Components of the nodal field."""
-        return 1 if self.physics == "conduction" else self.dim
+        return 1 if self.physics == "conduction" else self.rank
 
     @property
     def components(self) -> int:
         """Components of gradient and flux."""
-        return self.dim if self.physics == "conduction" else self.dim * (self.dim + 1) // 2
+        return self.rank if self.physics == "conduction" else self.rank * (self.rank + 1) // 2
+
+    @property
+    def bounded(self) -> tuple[int, ...]:
+        """Axes that are not periodic."""
+        return tuple(a for a, kinds in enumerate(self.ends) if kinds[0] != "periodic")
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """Nodes by axis."""
+        return tuple(n + (a in self.bounded) for a, n in enumerate(self.shape))
+
+    def is_fixed(self, axis: int, component: int) -> bool:
+        """Whether a field component vanishes at the ends of an axis."""
+        return bool(self.ends) and self.ends[axis][component] == "fixed"
+
+    def is_free(self, axis: int, component: int) -> bool:
+        """Whether a field component may move at the ends of an axis."""
+        return bool(self.ends) and self.ends[axis][component] in FREE
 
     @property
     def voxels(self) -> int:
@@ -88,8 +121,8 @@ class Discretisation:
                 yield frozenset(axes), 12.0**-size
 
     def coarser(self) -> Discretisation | None:
-        """Return the grid of half the resolution, or None where a side is odd or small."""
-        if any(n % 2 or n < 16 for n in self.shape):
+        """Return the grid of half the resolution; None where a side is odd, small or bounded."""
+        if self.bounded or any(n % 2 or n < 16 for n in self.shape):
             return None
         return replace(self, shape=tuple(n // 2 for n in self.shape))
 

@@ -6,6 +6,8 @@ On a homogeneous periodic grid the element's modes have the symbols
 
 up to a phase that all modes of one gradient share. The symbol of Bᵀ C⁰ B is
 therefore real and symmetric, of the same discretisation as the cell's operator.
+Along a bounded axis sines and cosines of k = π m / n take the place of exp(i k x):
+averages keep the kind and differences change it, with the same symbols.
 """
 
 from __future__ import annotations
@@ -29,12 +31,16 @@ Pair = tuple[int, int]
 def _factors(disc: Discretisation) -> tuple[list[Array], list[Array]]:
     """Symbols of difference and average along each axis, shaped to broadcast."""
     sines, cosines = [], []
+    periodic = [axis for axis in range(disc.dim) if axis not in disc.bounded]
     for axis, n in enumerate(disc.shape):
-        count = n // 2 + 1 if axis == disc.dim - 1 else n
-        half = np.pi * np.arange(count) / n
+        if axis in disc.bounded:
+            count, period = n + 1, 2 * n
+        else:
+            count, period = n // 2 + 1 if axis == periodic[-1] else n, n
+        half = np.pi * np.arange(count) / period
         cosine = np.cos(half)
-        if n % 2 == 0:
-            cosine[n // 2] = 0.0  # cos(π/2): the checkerboard modes are exactly without energy
+        if period % 2 == 0 and count > period // 2:
+            cosine[period // 2] = 0.0  # cos(π/2): checkerboard modes are exactly without energy
         shape = [1] * disc.dim
         shape[axis] = count
         sines.append(jnp.asarray(2 * np.sin(half)).reshape(shape))
@@ -42,7 +48,7 @@ def _factors(disc: Discretisation) -> tuple[list[Array], list[Array]]:
     return sines, cosines
 
 
-def _moments(disc: Discretisation, sets: Iterable[tuple[Axes, float]]) -> dict[Pair, Array]:
+def moments(disc: Discretisation, sets: Iterable[tuple[Axes, float]]) -> dict[Pair, Array]:
     """Sum over modal gradients of the products g_i g_k (i ≤ k) of their symbols."""
     sines, cosines = _factors(disc)
     total: dict[Pair, Array] = {}
@@ -63,7 +69,7 @@ def _moments(disc: Discretisation, sets: Iterable[tuple[Axes, float]]) -> dict[P
 
 
 def _contract(
-    disc: Discretisation, modulus: Array, moments: dict[Pair, Array]
+    disc: Discretisation, modulus: Array, products: dict[Pair, Array]
 ) -> dict[Pair, Array]:
     """Symbol C_ijkm g_i g_k of an energy, for field components j ≤ m."""
     if disc.physics == "conduction":
@@ -74,7 +80,7 @@ def _contract(
     for j in range(disc.unknowns):
         for m in range(j, disc.unknowns):
             terms = []
-            for (i, k), moment in moments.items():
+            for (i, k), moment in products.items():
                 factor = full[i, j, k, m] if i == k else full[i, j, k, m] + full[k, j, i, m]
                 terms.append(factor * moment)
             out[j, m] = reduce(jnp.add, terms)
@@ -86,15 +92,15 @@ def symbol(disc: Discretisation, modulus: Array) -> dict[Pair, Array]:
     mean = [(frozenset[int](), 1.0)]
     hourglass = list(disc.hourglass_sets())
     if disc.element != "bbar" or disc.physics == "conduction":
-        return _contract(disc, modulus, _moments(disc, mean + hourglass))
-    one = jnp.asarray([1.0] * disc.dim + [0.0] * (disc.components - disc.dim))
-    deviatoric = jnp.eye(disc.components) - jnp.outer(one, one) / disc.dim
-    a = _contract(disc, modulus, _moments(disc, mean))
-    b = _contract(disc, deviatoric @ modulus @ deviatoric, _moments(disc, hourglass))
+        return _contract(disc, modulus, moments(disc, mean + hourglass))
+    one = jnp.asarray([1.0] * disc.rank + [0.0] * (disc.components - disc.rank))
+    deviatoric = jnp.eye(disc.components) - jnp.outer(one, one) / disc.rank
+    a = _contract(disc, modulus, moments(disc, mean))
+    b = _contract(disc, deviatoric @ modulus @ deviatoric, moments(disc, hourglass))
     return {key: a[key] + b[key] for key in a}
 
 
-def _inverse(a: dict[Pair, Array], size: int) -> tuple[Array, ...]:
+def invert(a: dict[Pair, Array], size: int) -> tuple[Array, ...]:
     """Pseudo-inverse of symmetric matrices, zero where the whole matrix is zero."""
     trace = reduce(jnp.add, [a[i, i] for i in range(size)])
     alive = trace > 0  # the factors' zeros are exact, and so are those of their products
@@ -121,8 +127,8 @@ def _inverse(a: dict[Pair, Array], size: int) -> tuple[Array, ...]:
 
 @partial(jax.jit, static_argnames=("disc", "single"))
 def green_operator(disc: Discretisation, modulus: Array, single: bool) -> tuple[Array, ...]:
-    """Return the packed inverse symbol of the reference medium `modulus` (m, m)."""
-    inverse = _inverse(symbol(disc, modulus), disc.unknowns)
+    """Return the packed inverse symbol of the reference medium `modulus` (m, m), periodic."""
+    inverse = invert(symbol(disc, modulus), disc.unknowns)
     return tuple(g.astype(jnp.float32 if single else jnp.float64) for g in inverse)
 
 
@@ -150,5 +156,5 @@ def transform_back(disc: Discretisation, modes: tuple[Array, ...]) -> Field:
 
 
 def precondition(disc: Discretisation, green: tuple[Array, ...], g: Field) -> Field:
-    """Return the reference medium's answer to nodal forces."""
+    """Return the reference medium's answer to nodal forces, in a periodic cell."""
     return transform_back(disc, answer(disc, green, transform(disc, green, g)))

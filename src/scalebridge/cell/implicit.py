@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from scalebridge.cell import bounded, media, space, stencil
 from scalebridge.cell import green as greens
-from scalebridge.cell import media, stencil
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.kernels import dot
 from scalebridge.cell.stencil import Field
@@ -28,7 +28,7 @@ def average_flux(
     mean: Array,
     tolerance: float,
 ) -> Array:
-    """Solve for the periodic fluctuation and average the flux.
+    """Solve for the fluctuation and average the flux.
 
     Differentiated by the implicit function theorem: one linear solve with the
     same operator for each direction (`jax.lax.custom_linear_solve`).
@@ -53,24 +53,36 @@ def average_flux(
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(moduli)))
     table = media.pack(disc, moduli / scale)
     reference = jax.lax.stop_gradient(reference) / scale
-    green = greens.green_operator(disc, reference, single=False)
+    if disc.bounded:
+        bounded_green = bounded.green_operator(disc, reference, single=False)
+
+        def inverse(g: Field) -> Field:
+            return space.admit(disc, bounded.precondition(disc, bounded_green, g))
+    else:
+        inverse = partial(
+            greens.precondition, disc, greens.green_operator(disc, reference, single=False)
+        )
 
     def stiffness(u: Field) -> Field:
-        return stencil.apply(disc, u, jnp.zeros(disc.components), materials, table)[0]
+        forces, _ = stencil.apply(disc, u, jnp.zeros(disc.components), materials, table)
+        return space.restrict(disc, forces)
 
     affine = stencil.affine_fluxes(disc, mean, materials, table)
     noise = _ROUNDING**2 * disc.voxels * jnp.sum(jnp.stack([jnp.mean(f) ** 2 for f in affine]))
-    load = tuple(-f for f in stencil.forces(replace(disc, element="reduced"), affine))
+    load = stencil.forces(replace(disc, element="reduced"), affine)
+    load = tuple(-f for f in space.restrict(disc, load))
 
     def solve(matvec, b):  # type: ignore[no-untyped-def]
-        return _conjugate_gradients(
-            matvec, b, partial(greens.precondition, disc, green), tolerance, noise
-        )
+        # Under reverse mode b is any field: only what the space feels can be answered.
+        b = space.restrict(disc, b)
+        return _conjugate_gradients(matvec, b, inverse, tolerance, noise)
 
     u = jax.lax.custom_linear_solve(stiffness, load, solve, symmetric=True)
     rest, flux = stencil.apply(disc, u, mean, materials, table)
-    average = jnp.stack([jnp.mean(stencil.interior(f)) for f in flux[: disc.components]])
-    rest, load = jax.lax.stop_gradient((rest, load))
+    average = jnp.stack(
+        [jnp.mean(stencil.interior(f, disc.bounded)) for f in flux[: disc.components]]
+    )
+    rest, load = jax.lax.stop_gradient((space.restrict(disc, rest), load))
     # Twice: the recursion's residual, which stopped the loop, may differ by rounding.
     converged = dot(rest, rest) <= 4 * jnp.maximum(tolerance**2 * dot(load, load), noise)
     return average * jnp.where(converged, scale, jnp.nan)  # so that derivatives are NaN too

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from scalebridge.cell import bounded, space, stencil
 from scalebridge.cell import green as greens
-from scalebridge.cell import stencil
+from scalebridge.cell.bounded import BoundedGreen
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.stencil import Field
 
@@ -30,14 +31,15 @@ def dot(a: Field, b: Field) -> Array:
 
 @partial(_kernel, donate_argnames="p")
 def direction(disc: Discretisation, p: Field, z: Field, beta: Array) -> Field:
-    """Return the next direction β p − z."""
-    return tuple(beta * a - b.astype(a.dtype) for a, b in zip(p, z, strict=True))
+    """Return the next direction β p − z, within the space to the precision of p."""
+    z = space.admit(disc, tuple(b.astype(a.dtype) for a, b in zip(p, z, strict=True)))
+    return tuple(beta * a - b for a, b in zip(p, z, strict=True))
 
 
 @partial(_kernel, donate_argnames="spare")
 def wrap(disc: Discretisation, u: Field, spare: Field) -> Field:
     """Wrap a nodal field."""
-    return tuple(stencil.wrap(a) for a in u)
+    return tuple(stencil.wrap(a, disc.bounded) for a in u)
 
 
 @partial(_kernel, donate_argnames="spare")
@@ -57,8 +59,8 @@ def fluxes(
 def forces(
     disc: Discretisation, flux: tuple[Array, ...], u: Field, spare: Field
 ) -> tuple[Field, Array]:
-    """Return the nodal forces of the fluxes and their work on `u`."""
-    force = stencil.forces(disc, flux)
+    """Return the nodal forces of the fluxes that the space feels, and their work on `u`."""
+    force = space.restrict(disc, stencil.forces(disc, flux))
     return force, dot(u, force)
 
 
@@ -93,6 +95,15 @@ def precondition(
     modes = greens.answer(disc, green, modes)
     z = greens.transform_back(disc, modes)
     return z, dot(g, z), modes
+
+
+@partial(_kernel, donate_argnames="spare")
+def precondition_bounded(
+    disc: Discretisation, green: BoundedGreen, g: Field, spare: Field
+) -> tuple[Field, Array]:
+    """Return z = M⁻¹ g, but for what `space.admit` takes away, and (g, z)."""
+    z = bounded.precondition(disc, green, g)
+    return z, dot(g, z)
 
 
 @partial(jax.jit, static_argnames="disc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import jax
@@ -11,6 +12,9 @@ from jax import Array
 
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.errors import InputError
+from scalebridge.laws.plane import plane_stress
+from scalebridge.laws.protocol import Kinematics
+from scalebridge.tensors import Kind, project
 
 
 class Media(NamedTuple):
@@ -29,41 +33,59 @@ class Media(NamedTuple):
 
 
 def pack(disc: Discretisation, moduli: Array) -> Array:
-    """Pack (material, m, m) moduli: (λ, 2μ), (k) or the upper triangle row by row."""
+    """Pack (material, m, m) moduli: (λ, 2μ), (k) or the upper triangle row by row.
+
+    Where an axis is bounded a last material follows, that of the ghosts: nothing.
+    """
     if disc.isotropic:
         if disc.physics == "conduction":
-            return moduli[:, 0, 0][None]
-        return jnp.stack([moduli[:, 0, 1], moduli[:, -1, -1]])
-    rows, columns = np.triu_indices(disc.components)
-    # Both halves count, so that derivatives with respect to a modulus are symmetric.
-    return 0.5 * (moduli[:, rows, columns] + moduli[:, columns, rows]).T
+            table = moduli[:, 0, 0][None]
+        else:
+            table = jnp.stack([moduli[:, 0, 1], moduli[:, -1, -1]])
+    else:
+        rows, columns = np.triu_indices(disc.components)
+        # Both halves count, so that derivatives with respect to a modulus are symmetric.
+        table = 0.5 * (moduli[:, rows, columns] + moduli[:, columns, rows]).T
+    return jnp.pad(table, [(0, 0), (0, 1)]) if disc.bounded else table
 
 
-def with_ghosts(labels: np.ndarray) -> np.ndarray:
-    """Return the labels with the periodic ghost layer at the lower end of each axis."""
-    kind = np.uint8 if labels.max() < 2**8 else np.int32
-    return np.pad(labels.astype(kind), [(1, 0)] * labels.ndim, mode="wrap")
+def with_ghosts(labels: np.ndarray, bounded: Collection[int] = (), outside: int = 0) -> np.ndarray:
+    """Return the labels with a ghost layer at the lower end of each axis.
+
+    It is the periodic one; along a bounded axis it is `outside`, and so is one at the upper end.
+    """
+    image = labels.astype(np.uint8 if max(labels.max(), outside) < 2**8 else np.int32)
+    for axis in range(labels.ndim):
+        pad = [(1, int(axis in bounded)) if a == axis else (0, 0) for a in range(labels.ndim)]
+        if axis in bounded:
+            image = np.pad(image, pad, constant_values=outside)
+        else:
+            image = np.pad(image, pad, mode="wrap")
+    return image
 
 
-def restrict(modulus: Array, physics: str, dim: int) -> Array:
-    """Return the modulus that a `dim`-dimensional cell sees of a law's.
+def restrict(modulus: Array, kinematics: Kinematics, plane: str | None = None) -> Array:
+    """Return the modulus that a cell of given kinematics sees of a law's.
 
-    In 2D: no gradient along axis 3, that is, plane strain in mechanics.
+    In 2D: no gradient along axis 3, that is, plane strain in mechanics; or, with `plane`
+    "stress", no stress on it.
 
     Raises
     ------
     InputError
         When a 2D law meets a 3D cell.
     """
-    size = dim if physics == "conduction" else dim * (dim + 1) // 2
+    size = kinematics.size
     if modulus.shape[0] == size:
         return modulus
     if modulus.shape[0] < size:
         raise InputError(
-            f"a law of {modulus.shape[0]} components cannot fill a {dim}D cell, which has {size}; "
+            f"a law of {modulus.shape[0]} components cannot fill a cell that has {size}; "
             "pass a number or a 3D tensor"
         )
-    keep = np.array([0, 1] if physics == "conduction" else [0, 1, 5])
+    if plane == "stress":
+        return plane_stress(modulus)
+    keep = np.array([0, 1] if kinematics.physics == "conduction" else [0, 1, 5])
     return modulus[keep][:, keep]
 
 
@@ -102,17 +124,10 @@ def spectrum_floor(moduli: np.ndarray, reference: np.ndarray) -> float:
     return floor if floor > 1e-12 * np.max(spectrum) else 0.0
 
 
-def isotropic_average(modulus: Array, physics: str, dim: int) -> Array:
-    """Return the isotropic part of a modulus in `dim` dimensions."""
-    size = modulus.shape[0]
-    if physics == "conduction":
-        return jnp.trace(modulus) / size * jnp.eye(size)
-    one = jnp.asarray([1.0] * dim + [0.0] * (size - dim))
-    volumetric = jnp.outer(one, one) / dim
-    deviatoric = jnp.eye(size) - volumetric
-    bulk = jnp.sum(volumetric * modulus)
-    shear = jnp.sum(deviatoric * modulus) / (size - 1)
-    return bulk * volumetric + shear * deviatoric
+def symmetrise(modulus: Array, physics: str, symmetry: str) -> Array:
+    """Return the closest modulus of a symmetry class, on the axes of the image."""
+    kind: Kind = "conductivity" if physics == "conduction" else "stiffness"
+    return jnp.asarray(project(modulus, symmetry, kind=kind))
 
 
 def coarsen(disc: Discretisation, media: Media) -> Media:

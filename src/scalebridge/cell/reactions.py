@@ -29,9 +29,8 @@ def boundary_work(
     mean : (component,)
         Average gradient ē.
     """
-    inner = (slice(1, None),) * disc.dim
-    fluxes = [np.asarray(f)[inner] for f in flux]
-    nodes = [np.asarray(u)[inner] for u in wrapped]
+    fluxes: Any = [stencil.interior(np.asarray(f), disc.bounded) for f in flux]  # type: ignore[arg-type]
+    nodes: Any = [stencil.interior(np.asarray(u), disc.bounded) for u in wrapped]  # type: ignore[arg-type]
     faces = [(axis, end) for axis in range(disc.dim) for end in (0, 1)]
     work = [_face_work(disc, fluxes, nodes, mean, axis, end) for axis, end in faces]
     return float(np.sum(work)) / disc.voxels

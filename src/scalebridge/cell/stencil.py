@@ -1,4 +1,4 @@
-"""The matrix-free operator Bᵀ C B on the periodic voxel grid.
+"""The matrix-free operator Bᵀ C B on the voxel grid.
 
 A nodal field is a tuple of arrays, one for each component: XLA then updates
 and transforms them in place, one by one. Node (i, j, k) is the lower corner of
@@ -6,11 +6,14 @@ voxel (i, j, k). The field is first wrapped by one layer on both sides; fluxes
 are evaluated in all (n+1)^d voxels that touch a node, ghosts included, so that
 the divergence needs slices only. The two halves must not be fused: the
 compiler would evaluate each flux 2^d times.
+
+Along a bounded axis there are n+1 nodes, and ghost voxels of no material at
+both ends: the same stencil assembles the forces on the boundary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 
 import jax
@@ -24,20 +27,25 @@ _HALF_SQRT = 0.5**0.5
 _FEW = 8  # materials
 
 
-def wrap(u: Array) -> Array:
-    """Extend a periodic array by one layer on each side of each axis.
+def wrap(u: Array, bounded: Collection[int] = ()) -> Array:
+    """Extend a periodic array by one layer on each side of each axis, a bounded axis by zeros.
 
     The interior is written once and the faces are set in place, which moves a
     sixth of the memory that concatenating axis by axis does.
     """
     padded = jnp.pad(u, 1)
     for axis in range(u.ndim):
+        if axis in bounded:
+            continue
         for source, target in ((-1, 0), (0, u.shape[axis] + 1)):
             face = jax.lax.slice_in_dim(
                 u, source % u.shape[axis], source % u.shape[axis] + 1, axis=axis
             )
             for later in range(axis + 1, u.ndim):
                 n = u.shape[later]
+                if later in bounded:
+                    face = jnp.pad(face, [(int(a == later),) * 2 for a in range(u.ndim)])
+                    continue
                 face = jnp.concatenate(
                     [
                         jax.lax.slice_in_dim(face, n - 1, n, axis=later),
@@ -108,7 +116,8 @@ def _to_components(disc: Discretisation, g: Matrix) -> Components:
     if disc.physics == "conduction":
         return [row[0] for row in g]
     strain = []
-    for i, j in symmetric_pairs(disc.dim):
+    g = g + [[None] * disc.rank] * (disc.rank - disc.dim)  # nothing changes along axis 3
+    for i, j in symmetric_pairs(disc.rank):
         if i == j:
             strain.append(g[i][i])
         else:
@@ -121,8 +130,8 @@ def to_matrix(disc: Discretisation, flux: list[Array]) -> list[list[Array]]:
     """Flux as [derivative axis][field component], the adjoint of `_to_components`."""
     if disc.physics == "conduction":
         return [[q] for q in flux]
-    rows: list[list[Array]] = [[flux[0]] * disc.dim for _ in range(disc.dim)]
-    for value, (i, j) in zip(flux, symmetric_pairs(disc.dim), strict=True):
+    rows: list[list[Array]] = [[flux[0]] * disc.rank for _ in range(disc.rank)]
+    for value, (i, j) in zip(flux, symmetric_pairs(disc.rank), strict=True):
         rows[i][j] = rows[j][i] = value if i == j else value * _HALF_SQRT
     return rows
 
@@ -135,10 +144,10 @@ def _product(disc: Discretisation, moduli: list[Array], g: Components) -> list[A
     if disc.isotropic:
         *lame, double = moduli
         flux = [zero if v is None else double * v for v in g]
-        normal = [v for c, v in present if c < disc.dim]
+        normal = [v for c, v in present if c < disc.rank]
         if lame and normal:
             pressure = lame[0] * reduce(jnp.add, normal)
-            flux = [f + pressure if c < disc.dim else f for c, f in enumerate(flux)]
+            flux = [f + pressure if c < disc.rank else f for c, f in enumerate(flux)]
         return flux
     row = _row_starts(size)
     flux = []
@@ -155,11 +164,11 @@ def _row_starts(size: int) -> list[int]:
 
 def _without_dilatation(disc: Discretisation, g: Components) -> Components:
     """Return a modal strain less its volumetric part."""
-    normal = [v for v in g[: disc.dim] if v is not None]
+    normal = [v for v in g[: disc.rank] if v is not None]
     if not normal:
         return list(g)
-    mean = reduce(jnp.add, normal) / disc.dim
-    return [(-mean if v is None else v - mean) if c < disc.dim else v for c, v in enumerate(g)]
+    mean = reduce(jnp.add, normal) / disc.rank
+    return [(-mean if v is None else v - mean) if c < disc.rank else v for c, v in enumerate(g)]
 
 
 def fluxes(
@@ -238,7 +247,8 @@ def mean_gradient(disc: Discretisation, wrapped: Field) -> list[Array]:
     """Return the voxel averages of the field's gradient, ghosts included."""
     modes = [corner_modes(u) for u in wrapped]
     components = _to_components(disc, _gradient(disc, modes, frozenset()))
-    return [g for g in components if g is not None]
+    zero = jnp.zeros([n - 1 for n in wrapped[0].shape])
+    return [zero if g is None else g for g in components]
 
 
 def _hourglass_keys(disc: Discretisation) -> list[tuple[Axes, int]]:
@@ -270,15 +280,18 @@ def count_fluxes(disc: Discretisation) -> int:
     return disc.components + len(_hourglass_keys(disc))
 
 
-def interior(voxels: Array) -> Array:
-    """Drop the ghost layer at the lower ends of a voxel array, or of a wrapped nodal one."""
-    return voxels[(slice(1, None),) * voxels.ndim]
+def interior(voxels: Array, bounded: Collection[int] = ()) -> Array:
+    """Drop the ghosts of a voxel array, or what was wrapped around the nodes of a cell.
+
+    That is the lowest layer of each axis, and the last along a bounded one.
+    """
+    return voxels[tuple(slice(1, -1 if a in bounded else None) for a in range(voxels.ndim))]
 
 
 def apply(
     disc: Discretisation, u: Field, mean: Array, materials: Array, table: Array
 ) -> tuple[Field, tuple[Array, ...]]:
     """Return the nodal forces Bᵀ C (ē + B u) and the fluxes, for use under a transformation."""
-    wrapped = jax.lax.optimization_barrier(tuple(wrap(a) for a in u))
+    wrapped = jax.lax.optimization_barrier(tuple(wrap(a, disc.bounded) for a in u))
     flux = jax.lax.optimization_barrier(fluxes(disc, wrapped, mean, materials, table))
     return forces(disc, flux), flux

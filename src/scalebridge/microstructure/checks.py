@@ -140,6 +140,20 @@ def as_number(value: Any, name: str, low: float, high: float, remedy: str) -> fl
     return number
 
 
+def as_fractions(fractions: Any) -> list[float]:
+    """Return the fractions of phases: positive, sum 1."""
+    try:
+        shares = [float(share) for share in fractions]
+    except (TypeError, ValueError):
+        shares = []
+    if not shares or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise InputError(
+            f"`fractions` must be positive and sum to 1, but are {fractions!r}"
+            f"{f' with sum {sum(shares):g}' if shares else ''}; e.g. (0.3, 0.7)"
+        )
+    return shares
+
+
 def as_seed(seed: Any) -> int:
     """Return `seed` as a whole number ≥ 0."""
     try:

@@ -1,11 +1,10 @@
-"""Microstructures made by rule: laminates, spheres, checkerboards. All are periodic."""
+"""Microstructures made by rule. All are periodic."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
@@ -14,17 +13,35 @@ from scalebridge.microstructure.checks import (
     AXES,
     as_axis,
     as_counts,
+    as_fractions,
     as_names,
     as_number,
     as_shape,
     as_spacing,
     tell_numbers,
 )
+from scalebridge.microstructure.fibres import fibres
+from scalebridge.microstructure.gaussian import gaussian_field
 from scalebridge.microstructure.image import Microstructure
+from scalebridge.microstructure.lattices import cubic_array, hexagonal_array, square_array
 from scalebridge.microstructure.memory import check_fits
+from scalebridge.microstructure.minimal_surfaces import gyroid
 from scalebridge.microstructure.spheres import BALL, spheres
+from scalebridge.microstructure.voronoi import voronoi
 
-__all__ = ["centred_sphere", "checkerboard", "laminate", "spheres"]
+__all__ = [
+    "centred_sphere",
+    "checkerboard",
+    "cubic_array",
+    "fibres",
+    "gaussian_field",
+    "gyroid",
+    "hexagonal_array",
+    "laminate",
+    "spheres",
+    "square_array",
+    "voronoi",
+]
 
 Spacing = float | Sequence[float]
 
@@ -62,7 +79,7 @@ def laminate(
     sizes = as_shape(shape)
     edges = as_spacing(spacing, len(sizes))
     normal = as_axis(axis, len(sizes))
-    shares = _as_fractions(fractions)
+    shares = as_fractions(fractions)
     several = tuple(f"layer{i + 1}" for i in range(len(shares))) if names is None else names
     words = as_names(several, len(shares))
     check_fits(sizes, np.dtype(np.uint8), "`shape`")
@@ -172,16 +189,3 @@ def checkerboard(
     return Microstructure._from_compact(
         labels, edges, words, notes=(f"checkerboard of {tell_numbers(counts)} tiles",)
     )
-
-
-def _as_fractions(fractions: Any) -> list[float]:
-    try:
-        shares = [float(share) for share in fractions]
-    except (TypeError, ValueError):
-        shares = []
-    if not shares or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
-        raise InputError(
-            f"`fractions` must be positive and sum to 1, but are {fractions!r}"
-            f"{f' with sum {sum(shares):g}' if shares else ''}; e.g. (0.3, 0.7)"
-        )
-    return shares

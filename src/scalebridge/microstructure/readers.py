@@ -14,9 +14,12 @@ from scalebridge.microstructure.arrays import read_npy, read_npz, read_raw
 from scalebridge.microstructure.checks import as_names, as_spacing
 from scalebridge.microstructure.image import Microstructure
 from scalebridge.microstructure.phases import Phase, classify, parse_phases
-from scalebridge.microstructure.sniff import kind_of
+from scalebridge.microstructure.sniff import kind_of, tells_spacing
 from scalebridge.microstructure.threshold import as_thresholds, otsu, phases_between
 from scalebridge.microstructure.tiff import read_folder, read_tiff
+from scalebridge.microstructure.vti import read_vti
+from scalebridge.microstructure.vtk_image import settle_spacing
+from scalebridge.microstructure.vtkhdf import read_vtkhdf
 
 
 def read(
@@ -37,9 +40,10 @@ def read(
     Parameters
     ----------
     path : TIFF file (one page or a stack), folder of single-page TIFFs (sorted naturally),
-        NPY, NPZ or raw binary file.
+        VTI, VTKHDF, NPY, NPZ or raw binary file.
     spacing : float or (axis,) [length]
-        Edge of a voxel along x, y, z in the user's unit; mandatory.
+        Edge of a voxel along x, y, z in the user's unit. Mandatory but for VTI and VTKHDF,
+        which tell it; if it is given for these, it wins, and a note tells the difference.
     phases : mapping or names
         Name → label, inclusive range ``(low, high)``, or a list of these; or names alone,
         from dark to bright, with `threshold` or `method`.
@@ -50,13 +54,14 @@ def read(
     shape, dtype, order, offset : for raw binary only
         Voxels along x, y, z; type of the values; ``"F"`` if x runs fastest, ``"C"`` if the
         last axis does; bytes of header to skip.
-    key : name of the array in an NPZ file that holds several
+    key : name of the array in an NPZ, VTI or VTKHDF file that holds several
 
     Returns
     -------
     Microstructure
         Axis 0 is x. Arrays are taken as stored; (page, row, column) of TIFF is (z, y, x),
-        transposed and not flipped. Its `summary` tells what was understood.
+        transposed and not flipped; an image of VTK that is one voxel thick becomes 2D. Its
+        `summary` tells what was understood.
 
     Raises
     ------
@@ -70,14 +75,17 @@ def read(
     >>> micro = read("scan.raw", shape=(100, 100, 100), dtype="uint8", order="F",
     ...              spacing=1e-6, phases={"graphite": 87, "matrix": 182})  # doctest: +SKIP
     """
-    edges = as_spacing(spacing)
-    rule = _check_rule(phases, threshold, method)
     place = _as_path(path)
-    image, note = _load(
+    given = None if spacing is None and tells_spacing(place) else as_spacing(spacing)
+    rule = _check_rule(phases, threshold, method)
+    image, told, note = _load(
         place, key, {"shape": shape, "dtype": dtype, "order": order, "offset": offset}
     )
-    edges = as_spacing(edges, image.ndim)
     notes = [note]
+    edges = None if given is None else as_spacing(given, image.ndim)
+    if told is not None:
+        edges, note = settle_spacing(edges, told, place)
+        notes += [note] if note else []
     if isinstance(rule[0], str):
         names, thresholds = rule, as_thresholds(threshold, len(rule)) if method is None else ()
         if method is not None:
@@ -87,7 +95,7 @@ def read(
     labels = classify(image, rule, f"'{path}'")
     names = tuple(phase.name for phase in rule)
     sources = tuple(phase.source for phase in rule)
-    return Microstructure._from_compact(labels, edges, names, sources, notes)
+    return Microstructure._from_compact(labels, as_spacing(edges), names, sources, notes)
 
 
 def _as_path(path: Any) -> Path:
@@ -125,8 +133,10 @@ def _check_rule(phases: Any, threshold: Any, method: Any) -> tuple[Phase, ...] |
     return names
 
 
-def _load(path: Path, key: str | None, raw: dict[str, Any]) -> tuple[NDArray[Any], str]:
-    """Return the image as (x, y[, z]) and a sentence on where it came from."""
+def _load(
+    path: Path, key: str | None, raw: dict[str, Any]
+) -> tuple[NDArray[Any], tuple[float, ...] | None, str]:
+    """Return the image as (x, y[, z]), its spacing if the file tells it, and its origin."""
     given = [name for name, value in raw.items() if value is not None and name != "offset"]
     given += ["offset"] if raw["offset"] else []
     kind = "folder" if path.is_dir() else kind_of(path, bool(given))
@@ -135,15 +145,19 @@ def _load(path: Path, key: str | None, raw: dict[str, Any]) -> tuple[NDArray[Any
             f"`{given[0]}` must be given for raw binary only, but '{path}' is a {kind}"
             f"{'' if kind == 'folder' else ' file'}, which tells it itself; leave it out"
         )
+    if kind in ("VTI", "VTKHDF"):
+        return read_vti(path, key) if kind == "VTI" else read_vtkhdf(path, key)
     if kind != "NPZ" and key is not None:
-        raise InputError(f"`key` must be given for NPZ only, but '{path}' is {kind}; leave it out")
-    if kind == "folder":
-        return read_folder(path)
-    if kind == "TIFF":
-        return read_tiff(path)
+        raise InputError(
+            f"`key` must be given for NPZ, VTI and VTKHDF only, but '{path}' is {kind}; "
+            "leave it out"
+        )
+    if kind in ("folder", "TIFF"):
+        image, note = read_folder(path) if kind == "folder" else read_tiff(path)
+        return image, None, note
     if kind == "raw":
         image = read_raw(path, **raw)
         fastest = "x" if raw["order"] == "F" else "the last axis"
-        return image, f"read from '{path.name}', raw {image.dtype}, {fastest} runs fastest"
+        return image, None, f"read from '{path.name}', raw {image.dtype}, {fastest} runs fastest"
     image = read_npy(path) if kind == "NPY" else read_npz(path, key)
-    return image, f"read from '{path.name}', {kind}, {image.dtype}, axes as stored"
+    return image, None, f"read from '{path.name}', {kind}, {image.dtype}, axes as stored"

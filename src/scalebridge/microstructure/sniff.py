@@ -10,7 +10,15 @@ import numpy as np
 from scalebridge.errors import InputError
 
 NUMBERS = "buif"  # kinds of NumPy types that an image may hold
-_SUFFIXES = {".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY", ".npz": "NPZ"}
+_SUFFIXES = {
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".npy": "NPY",
+    ".npz": "NPZ",
+    ".vti": "VTI",
+    ".vtkhdf": "VTKHDF",
+    ".hdf": "VTKHDF",
+}
 _READABLE = {
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
@@ -20,6 +28,7 @@ _READABLE = {
     b"PK\x03\x04": "NPZ",
     b"PK\x05\x06": "NPZ",
 }
+_BY_SUFFIX = {b"<VTKFile": "VTI", b"<?xml": "VTI", b"\x89HDF": "VTKHDF"}  # many share these
 _OTHERS = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -34,11 +43,12 @@ _OTHERS = {
     b"NRRD": "an NRRD file",
     b"%PDF": "a PDF file",
 }
+_KINDS = "TIFF, VTI, VTKHDF, NPY, NPZ"
 _STUMBLES = (LookupError, TypeError, ArithmeticError, AssertionError, TokenError, SyntaxError)
 
 
 def kind_of(path: Path, raw: bool) -> str:
-    """Return ``TIFF``, ``NPY``, ``NPZ`` or ``raw``.
+    """Return ``TIFF``, ``VTI``, ``VTKHDF``, ``NPY``, ``NPZ`` or ``raw``.
 
     Parameters
     ----------
@@ -51,7 +61,8 @@ def kind_of(path: Path, raw: bool) -> str:
     """
     head = _head(path)
     said = _SUFFIXES.get(path.suffix.lower())
-    found = next((kind for magic, kind in _READABLE.items() if head.startswith(magic)), None)
+    magics = _BY_SUFFIX if said in _BY_SUFFIX.values() else _READABLE
+    found = next((kind for magic, kind in magics.items() if head.startswith(magic)), None)
     if said is not None:
         if found != said:
             raise InputError(
@@ -66,12 +77,17 @@ def kind_of(path: Path, raw: bool) -> str:
     other = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), None)
     if other is not None:
         raise InputError(
-            f"'{path}' must be TIFF, NPY, NPZ or raw binary, but is {other}; convert it to TIFF"
+            f"'{path}' must be {_KINDS} or raw binary, but is {other}; convert it to TIFF"
         )
     raise InputError(
-        f"'{path}' must be TIFF, NPY, NPZ or raw binary, but {_tell(head, found)}; "
+        f"'{path}' must be {_KINDS} or raw binary, but {_tell(head, found)}; "
         "for raw binary give shape=(nx, ny, nz), dtype='uint8' and order='F' (x fastest) or 'C'"
     )
+
+
+def tells_spacing(path: Path) -> bool:
+    """Tell whether a file of this suffix holds the spacing of its image."""
+    return _SUFFIXES.get(path.suffix.lower()) in _BY_SUFFIX.values()
 
 
 def check_values(dtype: np.dtype, name: str) -> None:

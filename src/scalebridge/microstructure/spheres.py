@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,22 +72,43 @@ def spheres(
     (attempts,) = as_counts(max_attempts, 1, "max_attempts")
     rng = np.random.default_rng(as_seed(seed))
     edges = as_spacing(spacing, dim)
-    _same_along_axes(edges)
+    same_along_axes(edges, "spheres")
     check_fits(sizes, np.dtype(float), "`shape`", copies=4)
 
-    volume = math.prod(sizes)
-    number = max(1, round(share * volume / (BALL[dim] * asked**dim)))
-    smooth = (share * volume / (number * BALL[dim])) ** (1.0 / dim)
-    _check_room(sizes, number, share, smooth, free)
-    exact, field = _place(
-        sizes, number, smooth, gap=free, voxels=round(share * volume), rng=rng, attempts=attempts
-    )
-    labels = field < exact**2
+    packing = pack(sizes, share, asked, gap=free, rng=rng, attempts=attempts)
+    labels, number, exact = packing.mask, len(packing.centres), packing.radius
     note = (
         f"{number} {'spheres' if dim == 3 else 'discs'} of radius {exact:.6g} voxels (asked "
         f"{asked:.6g}), fraction {labels.mean():.6g} (asked {share:.6g}), seed {seed}"
     )
     return Microstructure._from_compact(labels, edges, words, notes=(note,))
+
+
+class Packing(NamedTuple):
+    """Equal spheres as they were placed: centres and radius in voxels, and what they cover."""
+
+    centres: NDArray[np.float64]
+    radius: float
+    mask: NDArray[np.bool_]
+
+
+def pack(
+    shape: tuple[int, ...],
+    fraction: float,
+    radius: float,
+    *,
+    gap: float,
+    rng: np.random.Generator,
+    attempts: int,
+) -> Packing:
+    """Place spheres of about `radius` by random sequential addition; see `spheres`."""
+    volume = math.prod(shape)
+    number = max(1, round(fraction * volume / (BALL[len(shape)] * radius ** len(shape))))
+    smooth = (fraction * volume / (number * BALL[len(shape)])) ** (1.0 / len(shape))
+    _check_room(shape, number, fraction, smooth, gap)
+    return _place(
+        shape, number, smooth, gap=gap, voxels=round(fraction * volume), rng=rng, attempts=attempts
+    )
 
 
 def _place(
@@ -98,8 +120,8 @@ def _place(
     voxels: int,
     rng: np.random.Generator,
     attempts: int,
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the radius that fills `voxels` and the squared distances to the centres.
+) -> Packing:
+    """Return spheres whose radius fills `voxels`.
 
     The grid's rounding may ask for a radius a little above the smooth one, so the centres
     are set a little farther apart, and anew where even that was not enough.
@@ -112,16 +134,16 @@ def _place(
         else:
             centres = random_centres(shape, number, distance, rng, attempts)
         field = squared_distances(shape, centres, radius + 1.5)
-        exact = _radius_for(field, voxels)
+        exact = radius_for(field, voxels)
         if number == 1 or 2 * exact + gap <= distance:
-            return exact, field
+            return Packing(centres, exact, field < exact**2)
     raise InputError(
         f"`radius` must be resolved by the grid, but spheres of {radius:.4g} voxels cannot meet "
         "the fraction without touching; use a finer grid and larger spheres"
     )
 
 
-def _radius_for(field: NDArray[np.float64], voxels: int) -> float:
+def radius_for(field: NDArray[np.float64], voxels: int) -> float:
     """Return the radius that has `voxels` voxel centres inside."""
     squares = field[np.isfinite(field)]
     count = min(max(voxels, 1), len(squares) - 1)
@@ -148,9 +170,10 @@ def _check_room(
         )
 
 
-def _same_along_axes(spacing: tuple[float, ...]) -> None:
+def same_along_axes(spacing: tuple[float, ...], what: str) -> None:
+    """Refuse voxels that are no cubes (squares) where lengths are in voxels."""
     if len(set(spacing)) > 1:
         raise InputError(
-            f"`spacing` must be the same along all axes for spheres, but is "
+            f"`spacing` must be the same along all axes for {what}, but is "
             f"{tell_numbers(spacing)}; give one number"
         )

@@ -1,7 +1,18 @@
 """What a Cell tells the scale above."""
 
 from scalebridge import _runtime as _runtime
+from scalebridge.upscaling.bounding import Bounds, Comparison, bounds
+from scalebridge.upscaling.driving import Average
 from scalebridge.upscaling.effective_tensor import Effective, Progress, effective
 from scalebridge.upscaling.local_fields import LocalFields
 
-__all__ = ["Effective", "LocalFields", "Progress", "effective"]
+__all__ = [
+    "Average",
+    "Bounds",
+    "Comparison",
+    "Effective",
+    "LocalFields",
+    "Progress",
+    "bounds",
+    "effective",
+]

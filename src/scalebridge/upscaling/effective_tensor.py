@@ -11,12 +11,12 @@ import jax
 import numpy as np
 
 from scalebridge import tensors
-from scalebridge.cell import cg, kernels
+from scalebridge.cell import cg, kernels, space
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.checks import check_tolerance
 from scalebridge.cell.solver import LinearCellProblem, Solver
 from scalebridge.errors import ConvergenceError, InputError, Interrupted
-from scalebridge.upscaling import constants, evidence
+from scalebridge.upscaling import constants, driving, evidence
 from scalebridge.upscaling.local_fields import LocalFields, local_fields
 
 MEASURES = ("tensor", "residual")
@@ -143,13 +143,32 @@ class Effective:
         """Return the highest symmetry class that the tensor has within a relative distance."""
         return constants.closest_symmetry(self.tensor, tolerance, kind=self._kind)
 
-    def local(self, average_gradient: Any) -> LocalFields:
-        """Local fields under an average gradient, by superposition of the load cases.
+    def average(self, gradient: Any = None, flux: Any = None) -> driving.Average:
+        """Average gradient and flux, of which one is prescribed for each component.
 
         Parameters
         ----------
-        average_gradient : (m,)
-            Average gradient, or strain in Mandel components.
+        gradient, flux : (m,), optional
+            Average gradient and flux, or strain and stress in Mandel components; NaN where the
+            other one is prescribed. Uniaxial stress is ``flux=[1, 0, 0, 0, 0, 0]``, uniaxial
+            tension between fixed grips ``gradient=[1, nan, …], flux=[nan, 0, …]``.
+
+        Raises
+        ------
+        InputError
+            A component prescribed twice or not at all; a flux that the medium cannot carry.
+        """
+        if not self.complete:
+            raise InputError("the tensor is not complete; solve all load cases first")
+        return driving.average_state(self.tensor, gradient, flux, self.components)
+
+    def local(self, gradient: Any = None, flux: Any = None) -> LocalFields:
+        """Local fields under an average state, by superposition of the load cases.
+
+        Parameters
+        ----------
+        gradient, flux : (m,), optional
+            As in `average`: the average gradient alone, or flux, or a mix by component.
 
         Raises
         ------
@@ -158,15 +177,7 @@ class Effective:
         """
         if self._cell is None or len(self._states) < len(self.tensor):
             raise InputError("local fields were not kept; call effective(cell, fields=True)")
-        try:
-            mean = np.asarray(average_gradient, float)
-        except (TypeError, ValueError):
-            mean = np.full(0, np.nan)
-        if mean.shape != (len(self.tensor),) or not np.all(np.isfinite(mean)):
-            raise InputError(
-                f"`average_gradient` must be {len(self.tensor)} finite numbers "
-                f"({', '.join(self.components)}), but is {mean.tolist()}"
-            )
+        mean = self.average(gradient, flux).gradient
         return local_fields(self._cell, self._states, mean)
 
     def __repr__(self) -> str:
@@ -241,8 +252,8 @@ def effective(
             "`effective` works on concrete values, but a JAX transformation is under way; "
             "use cell.tangent(), the same tensor as a pure function"
         )
-    problem = LinearCellProblem(cell, options)
-    run = _Run(cell, problem, target, fields, tolerance, measure, time.perf_counter() - start)
+    problems = _problems(cell, options)
+    run = _Run(cell, problems, target, fields, tolerance, measure, time.perf_counter() - start)
     try:
         run.solve_all(progress)
     except KeyboardInterrupt:
@@ -276,20 +287,27 @@ def _target(
     return cg.Target(residual=residual, error=tolerance)
 
 
+def _problems(cell: Cell, options: Solver) -> list[LinearCellProblem]:
+    """Return the problem of each load case: one for all, but for transport through the cell."""
+    if cell.boundary == "through":
+        return [LinearCellProblem(cell.along(axis), options) for axis in range(cell.dim)]
+    return [LinearCellProblem(cell, options)] * cell.kinematics.size
+
+
 class _Run:
     """Load cases one after another, and what is known after each."""
 
     def __init__(
         self,
         cell: Cell,
-        problem: LinearCellProblem,
+        problems: list[LinearCellProblem],
         target: cg.Target,
         fields: bool,
         tolerance: float,
         measure: str,
         setup: float,
     ) -> None:
-        self.cell, self.problem, self.target = cell, problem, target
+        self.cell, self.problems, self.target = cell, problems, target
         self.fields, self.tolerance, self.measure = fields, tolerance, measure
         self.setup, self.start = setup, time.perf_counter()
         size = cell.kinematics.size
@@ -307,14 +325,21 @@ class _Run:
                     target = self.target.error or self.target.residual or 0.0
                     progress(Progress(case, size, *step, target))
 
-            outcome = self.problem.solve(np.eye(size)[case], self.target, report)
+            problem = self.problems[case]
+            if space.is_idle(self.cell.discretisation, case):
+                outcome = problem.idle()
+            else:
+                outcome = problem.solve(np.eye(size)[case], self.target, report)
             self.averages[:, case] = outcome.flux
-            voxels = self.problem.levels[0].problem.disc.voxels
+            voxels = self.cell.discretisation.voxels
             self.outcomes.append(outcome)
             # ⟨(ē_a + ∇u_a)·C·(ē_b + ∇u_b)⟩ = ē_a·σ̄_b + u_a·Bᵀσ_b / voxels
             for a, other in enumerate(self.outcomes):
-                work = float(kernels.dot(other.u, outcome.forces)) / voxels
-                self.tensor[a, case] = self.tensor[case, a] = outcome.flux[a] + work
+                if self.problems[a] is problem:
+                    work = float(kernels.dot(other.u, outcome.forces)) / voxels
+                    self.tensor[a, case] = self.tensor[case, a] = outcome.flux[a] + work
+                else:
+                    self.tensor[a, case] = self.tensor[case, a] = 0.0
             for zero in [i for i, o in enumerate(self.outcomes) if o.carries_nothing]:
                 self.tensor[zero, : case + 1] = self.tensor[: case + 1, zero] = 0.0
             self.outcomes[case] = outcome._replace(forces=())
@@ -332,18 +357,18 @@ class _Run:
 
     def result(self, message: str) -> Effective:
         """Return what is known now."""
-        cell, done, scale = self.cell, self.outcomes, self.problem.scale
+        cell, done, scale = self.cell, self.outcomes, self.problems[0].scale
         steps = [o.step for o in done]
         text = message or self._failure()
         hourglass = None
         if cell.has_void:
-            hourglass = evidence.hourglass_share(self.problem.levels[0].problem, done)
+            hourglass = evidence.hourglass_share([p.levels[0].problem for p in self.problems], done)
         volume = float(np.prod(cell.microstructure.spacing)) ** (1 / cell.dim)
         states = tuple(tuple(volume * u for u in o.u) for o in done) if self.fields else ()
         return Effective(
             tensor=scale * self.tensor,
             physics=cell.physics,
-            dim=cell.dim,
+            dim=cell.kinematics.dim,
             tolerance=self.tolerance,
             measure=self.measure,
             iterations=tuple(s.iteration for s in steps),

@@ -50,19 +50,20 @@ def hill_mandel(averages: np.ndarray, outcomes: Sequence[cg.Outcome]) -> HillMan
     return HillMandel(symmetry, work / largest)
 
 
-def hourglass_share(problem: cg.Problem, outcomes: Sequence[cg.Outcome]) -> float | None:
+def hourglass_share(problems: Sequence[cg.Problem], outcomes: Sequence[cg.Outcome]) -> float | None:
     """Share of the hourglass modes in the energy of the fully integrated element.
 
     It is what the one-point element does not see of its own solution; 1 where
     its displacement is a mechanism.
     """
-    disc = problem.disc
+    disc = problems[0].disc
     if disc.element != "reduced" or not outcomes:
         return None
-    full = replace(disc, element="full")
-    work = cg.Workspace(problem._replace(disc=full))
     shares = [0.0]
-    for case, outcome in enumerate(outcomes):
+    for case, (outcome, problem) in enumerate(zip(outcomes, problems, strict=False)):
+        if case == 0 or problem is not problems[case - 1]:
+            full = replace(problem.disc, element="full")
+            work = cg.Workspace(problem._replace(disc=full))
         mean = np.eye(disc.components)[case]
         useful = work.evaluate(outcome.u, mean) / disc.voxels
         energy = float(mean @ work.average_flux()) + useful

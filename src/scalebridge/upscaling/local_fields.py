@@ -25,7 +25,8 @@ class LocalFields:
     flux : (component, x, y[, z])
         Flux, or stress in Mandel components, averaged over each voxel.
     fluctuation : (unknown, x, y[, z])
-        Periodic part of the potential or displacement at the lower corner of each voxel.
+        What the potential or displacement has beside the affine part, at the nodes: the lower
+        corners of the voxels, and along an axis that is not periodic also the last upper ones.
     """
 
     gradient: np.ndarray
@@ -41,14 +42,14 @@ def local_fields(cell: Cell, states: Sequence[Any], mean: np.ndarray) -> LocalFi
         reduce(jnp.add, [m * state[j] for m, state in zip(mean, states, strict=True)])
         for j in range(disc.unknowns)
     )
-    wrapped = tuple(stencil.wrap(a / unit) for a in u)
+    wrapped = tuple(stencil.wrap(a / unit, disc.bounded) for a in u)
     average = jnp.asarray(mean)
     table = media.pack(disc, cell.moduli())
     flux = stencil.fluxes(disc, wrapped, average, cell.materials, table)[: disc.components]
     gradient = stencil.mean_gradient(disc, wrapped)
-    inner = [np.asarray(stencil.interior(g)) for g in gradient]
+    inner = [np.asarray(stencil.interior(g, disc.bounded)) for g in gradient]
     return LocalFields(
         gradient=np.stack(inner) + mean.reshape(-1, *[1] * disc.dim),
-        flux=np.stack([np.asarray(stencil.interior(f)) for f in flux]),
+        flux=np.stack([np.asarray(stencil.interior(f, disc.bounded)) for f in flux]),
         fluctuation=np.stack([np.asarray(a) for a in u]),
     )
