@@ -226,9 +226,51 @@ def test_raw_images_are_read_and_flipped(
     assert results.provenance["run"]["options"]["shape"] == [2, 3, 4]
 
 
+def test_all_boundary_conditions_between_their_bounds(laminate: Path, tmp_path: Path) -> None:
+    outcome = run(laminate, *BOTH, "--plane", "stress", "--boundary", "all", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert {"bounds_conduction.png", "bounds_elasticity.png"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
+    for words in ("Bounds and boundary conditions, elasticity", "Reuss", "static", "Hashin–Shtrik"):
+        assert words in outcome.out
+    assert "conduction, kinematic, load case 1 of 2: iteration" in outcome.err
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    told = summary["bounds"]["conduction"]
+    assert told["ordered"]
+    assert list(told["tensors"]) == ["Reuss", "static", "periodic", "kinematic", "Voigt", "through"]
+    across = {name: tensor[0][0] for name, tensor in told["tensors"].items()}
+    exact = layered("conduction")[0, 0]
+    # Layers across x are in series under every boundary condition but the affine one.
+    for name in ("Reuss", "static", "periodic", "through"):
+        assert across[name] == pytest.approx(exact, rel=1e-6)
+    assert exact < across["kinematic"] < across["Voigt"] == pytest.approx(3.25)
+    stored = read_results(tmp_path / "results.vtkhdf").tensors
+    np.testing.assert_array_equal(stored["conduction kinematic"], told["tensors"]["kinematic"])
+    assert "E1" in summary["results"]["elasticity"]["engineering_constants"]  # of plane stress
+
+
+def test_conditions_by_axis_and_tortuosity(laminate: Path, tmp_path: Path) -> None:
+    """A pore of three quarters along y: nothing passes along x, all of it straight along y."""
+    words = ["--spacing", "1", "--phase", "pore=0,k=2", "--phase", "solid=1,k=0", "--no-fields"]
+    outcome = run(laminate, *words, "--boundary", "through", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "Tortuosity factor of pore" in outcome.out
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    result = summary["results"]["conduction"]
+    assert result["boundary"] == "through"
+    assert result["tortuosity"]["factor"]["x"] is None
+    assert result["tortuosity"]["factor"]["y"] == pytest.approx(1.0)
+    outcome = run(laminate, *words, "--boundary", "x=free,y=kinematic", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "x free, y kinematic" in outcome.out
+
+
 # ---- bad input
 
 
+TWO_PHASES = ["--phase", "a=0,k=1", "--phase", "b=1,k=2"]
+ELASTIC_PHASES = ["--phase", "a=0,E=1,nu=0.3", "--phase", "b=1,E=2,nu=0.3"]
 ARGUMENTS = {
     "spacing absent": (["--phase", "a=0,k=1"], "--spacing is missing; give the voxel size"),
     "spacing zero": (["--spacing", "0", "--phase", "a=0,k=1"], "--spacing must be > 0"),
@@ -259,7 +301,28 @@ ARGUMENTS = {
     "overlap": (["--phase", "a=0:1,k=1", "--phase", "b=1,k=2"], "overlap"),
     "element": (["--phase", "a=0,k=1", "--element", "reducd"], "(did you mean 'reduced'?)"),
     "measure": (["--phase", "a=0,k=1", "--measure", "field"], "--measure must be one of"),
-    "boundary": (["--phase", "a=0,k=1", "--boundary", "all"], "--boundary must be one of periodic"),
+    "boundary": (["--phase", "a=0,k=1", "--boundary", "kinmatic"], "(did you mean 'kinematic'?)"),
+    "boundary by axis": (
+        ["--phase", "a=0,k=1", "--boundary", "x=static,x=free"],
+        "--boundary must be a name or one for each axis",
+    ),
+    "boundary of an unknown axis": (
+        [*TWO_PHASES, "--boundary", "x=static,q=free"],
+        "--boundary must name each of the axes ['x', 'y'], but names ['x', 'q']",
+    ),
+    "rollers for conduction": (
+        [*TWO_PHASES, "--boundary", "rollers"],
+        "'rollers' is for mechanics",
+    ),
+    "through for elasticity": (
+        [*ELASTIC_PHASES, "--plane", "strain", "--boundary", "through"],
+        "'through' is for conduction",
+    ),
+    "static void faces": (
+        ["--phase", "a=0,k=1", "--phase", "b=1,k=0", "--boundary", "static"],
+        "of them are void and cannot carry it, which is infeasible",
+    ),
+    "plane unknown": ([*ELASTIC_PHASES, "--plane", "stres"], "(did you mean 'stress'?)"),
     "tolerance": (["--phase", "a=0,k=1", "--tolerance", "0"], "--tolerance must lie between"),
     "tolerance word": (["--phase", "a=0,k=1", "--tolerance", "x"], "'--tolerance'"),
     "field tolerance": (["--phase", "a=0,k=1", "--field-tolerance", "2"], "--field-tolerance must"),
@@ -276,7 +339,7 @@ ARGUMENTS = {
     ),
     "plane absent": (
         ["--phase", "a=0,E=1,nu=0", "--phase", "b=1,E=1,nu=0"],
-        "--plane must be 'strain'",
+        "--plane must be 'strain', 'stress' or 'generalized'",
     ),
 }
 

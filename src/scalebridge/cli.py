@@ -62,11 +62,16 @@ def _main(
 
 @app.command(cls=_ShapeInOneWord)
 def homogenize(
-    image: Annotated[Path, typer.Argument(help="TIFF stack (file or folder), .npy, .npz or raw.")],
+    image: Annotated[
+        Path, typer.Argument(help="TIFF (file or folder), .npy, .npz, .vti, .vtkhdf or raw.")
+    ],
     ctx: typer.Context,
     spacing: Annotated[
         str,
-        typer.Option(help="Required. Voxel size: 1.3e-6, or one for each axis: 1e-6,1e-6,2e-6."),
+        typer.Option(
+            help="Required, but where a VTK image tells it. Voxel size: 1.3e-6, or one for each "
+            "axis: 1e-6,1e-6,2e-6."
+        ),
     ] = "",
     phase: Annotated[
         list[str] | None,
@@ -79,11 +84,21 @@ def homogenize(
     dtype: Annotated[str | None, typer.Option(help="Of a raw image: uint8, >u2, …")] = None,
     order: Annotated[str | None, typer.Option(help="Of a raw image: F (x fastest) or C.")] = None,
     offset: Annotated[int, typer.Option(help="Of a raw image: bytes of its header.")] = 0,
-    key: Annotated[str | None, typer.Option(help="Of an .npz file with several arrays.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Of an .npz, .vti or .vtkhdf file with several arrays.")
+    ] = None,
     flip: Annotated[str, typer.Option(help="Turn axes round, e.g. yz.")] = "",
-    boundary: Annotated[str, typer.Option(help="periodic")] = "periodic",
+    boundary: Annotated[
+        str,
+        typer.Option(
+            help="periodic, kinematic, static, rollers (mechanics), through (conduction), all, or "
+            "by axis: x=free,y=free,z=kinematic."
+        ),
+    ] = "periodic",
     element: Annotated[str | None, typer.Option(help="reduced, full or bbar.")] = None,
-    plane: Annotated[str | None, typer.Option(help="2D elasticity: strain.")] = None,
+    plane: Annotated[
+        str | None, typer.Option(help="2D elasticity: strain, stress or generalized.")
+    ] = None,
     tolerance: Annotated[
         float, typer.Option(help="What --measure names is solved to this.")
     ] = 1e-6,
@@ -101,12 +116,12 @@ def homogenize(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Compute effective conductivity (k) and stiffness (E, nu) of an image, with evidence."""
-    from scalebridge.study.job import Job, parse_shape, parse_spacing
+    from scalebridge.study.job import Job, parse_boundary, parse_shape, parse_spacing
     from scalebridge.study.phases import parse_phases
 
     job = Job(
         image=image,
-        spacing=parse_spacing(spacing),
+        spacing=parse_spacing(spacing) if spacing or not _tells_spacing(image) else None,
         phases=parse_phases(phase or ()),
         shape=parse_shape(shape),
         dtype=dtype,
@@ -114,7 +129,7 @@ def homogenize(
         offset=offset,
         key=key,
         flip=flip,
-        boundary=boundary,
+        boundary=parse_boundary(boundary),
         element=element,
         plane=plane,
         tolerance=tolerance,
@@ -126,6 +141,11 @@ def homogenize(
         command=("scalebridge", *(ctx.obj or ())),
     )
     raise typer.Exit(_homogenize(job, as_json=as_json, quiet=quiet))
+
+
+def _tells_spacing(image: Path) -> bool:
+    """Whether the kind of image file comes with the size of its voxels."""
+    return image.suffix.lower() in {".vti", ".vtkhdf", ".hdf"}
 
 
 def _homogenize(job: Job, *, as_json: bool, quiet: bool) -> int:

@@ -108,6 +108,7 @@ class Reuss(Mixture):
         return harmonic_mean(moduli(self.laws), self.fractions)
 
 
+@jax.jit
 def harmonic_mean(
     matrices: Float[Array, "phase n n"], fractions: Float[Array, " phase"]
 ) -> Float[Array, "n n"]:

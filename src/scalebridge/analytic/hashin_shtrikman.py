@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from jaxtyping import Array, Float
 from scalebridge.analytic._isotropic import check_isotropic, constraint, eigenvalues, isotropic
 from scalebridge.analytic._phases import Mixture, as_fractions, as_laws, moduli
 from scalebridge.errors import InputError, did_you_mean
-from scalebridge.laws import Law
+from scalebridge.laws import Kinematics, Law
 
 SIDES = ("lower", "upper")
 
@@ -89,15 +90,20 @@ class HashinShtrikman(Mixture):
     @property
     def modulus(self) -> Float[Array, "component component"]:
         """The bound."""
-        kinematics = self.kinematics
-        values = jax.vmap(lambda C: eigenvalues(C, kinematics))(moduli(self.laws))
-        present = (self.fractions > 0)[:, None]  # a phase of no volume is no phase
-        if self.side == "lower":
-            comparison = jnp.where(present, values, jnp.inf).min(axis=0)
-        else:
-            comparison = jnp.where(present, values, 0.0).max(axis=0)
-        H = constraint(comparison, kinematics)
-        return isotropic(constrained_mean(values, self.fractions, H), kinematics)
+        return _modulus(moduli(self.laws), self.fractions, self.kinematics, self.side)
+
+
+@partial(jax.jit, static_argnames=("kinematics", "side"))
+def _modulus(
+    C: Float[Array, "phase c c"], f: Float[Array, " phase"], kinematics: Kinematics, side: str
+) -> Float[Array, "c c"]:
+    values = jax.vmap(lambda c: eigenvalues(c, kinematics))(C)
+    present = (f > 0)[:, None]  # a phase of no volume is no phase
+    if side == "lower":
+        comparison = jnp.where(present, values, jnp.inf).min(axis=0)
+    else:
+        comparison = jnp.where(present, values, 0.0).max(axis=0)
+    return isotropic(constrained_mean(values, f, constraint(comparison, kinematics)), kinematics)
 
 
 def constrained_mean(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -85,22 +86,29 @@ class Laminate(Mixture):
     @property
     def modulus(self) -> Float[Array, "component component"]:
         """The exact effective modulus."""
-        kinematics = self.kinematics
-        turn = _turn(self.normal, kinematics)
-        n = np.array(_ACROSS[kinematics.physics, kinematics.dim])
-        t = np.setdiff1d(np.arange(kinematics.size), n)
-        C = jnp.einsum("ca,pcd,db->pab", turn, moduli(self.laws), turn)
-        across, coupling, along = C[:, n][:, :, n], C[:, n][:, :, t], C[:, t][:, :, t]
-        inverse = jnp.stack([pseudo_inverse(c) for c in across])
-        slope = inverse @ coupling  # C_nn⁻¹ C_nt
-        free = along - jnp.einsum("pna,pnb->pab", coupling, slope)
-        f = self.fractions
-        C_nn = harmonic_mean(across, f)
-        mean = jnp.einsum("p,pab->ab", f, slope)
-        C_tt = jnp.einsum("p,pab->ab", f, free) + mean.T @ C_nn @ mean
-        order = np.argsort(np.concatenate([n, t]))
-        whole = jnp.block([[C_nn, C_nn @ mean], [mean.T @ C_nn, C_tt]])[np.ix_(order, order)]
-        return symmetric(turn @ whole @ turn.T)
+        return _modulus(moduli(self.laws), self.fractions, self.normal, self.kinematics)
+
+
+@partial(jax.jit, static_argnames="kinematics")
+def _modulus(
+    C: Float[Array, "phase c c"],
+    f: Float[Array, " phase"],
+    normal: Float[Array, " d"],
+    kinematics: Kinematics,
+) -> Float[Array, "c c"]:
+    turn = _turn(normal, kinematics)
+    n = np.array(_ACROSS[kinematics.physics, kinematics.dim])
+    t = np.setdiff1d(np.arange(kinematics.size), n)
+    C = jnp.einsum("ca,pcd,db->pab", turn, C, turn)
+    across, coupling, along = C[:, n][:, :, n], C[:, n][:, :, t], C[:, t][:, :, t]
+    slope = jnp.stack([pseudo_inverse(c) for c in across]) @ coupling  # C_nn⁻¹ C_nt
+    free = along - jnp.einsum("pna,pnb->pab", coupling, slope)
+    C_nn = harmonic_mean(across, f)
+    mean = jnp.einsum("p,pab->ab", f, slope)
+    C_tt = jnp.einsum("p,pab->ab", f, free) + mean.T @ C_nn @ mean
+    order = np.argsort(np.concatenate([n, t]))
+    whole = jnp.block([[C_nn, C_nn @ mean], [mean.T @ C_nn, C_tt]])[np.ix_(order, order)]
+    return symmetric(turn @ whole @ turn.T)
 
 
 def _as_normal(normal: Any, dim: int) -> jax.Array:

@@ -146,8 +146,20 @@ def show(summary: dict[str, Any]) -> None:
         if result["engineering_constants"]:
             out.print("\nEngineering constants", style="bold")
             out.print(_pairs({k: _number(v) for k, v in result["engineering_constants"].items()}))
+        if result["tortuosity"]:
+            told = {f"{axis}": _number(t) for axis, t in result["tortuosity"]["factor"].items()}
+            title = f"Tortuosity factor of {result['tortuosity']['phase']}, ε k / k_eff"
+            out.print(f"\n{title}", style="bold", soft_wrap=True)
+            out.print(_pairs(told))
         out.print("\nEvidence", style="bold")
         out.print(_pairs(_evidence(result)))
+    for physics, told in summary["bounds"].items():
+        out.print(f"\nBounds and boundary conditions, {physics}", style="bold")
+        out.print(_bounds(told))
+        if not told["ordered"]:
+            out.print("the order is violated: do not trust these results", style="bold red")
+        for statement in (*told["infeasible"].values(), *told["statements"]):
+            out.print(f"  {statement}", style="dim", soft_wrap=True)
     if summary["files"]:
         out.print("\nFiles", style="bold")
         for name in summary["files"]:
@@ -161,6 +173,19 @@ def _tensor(components: list[str], tensor: list[list[float | None]]) -> Table:
         table.add_column(component, justify="right", no_wrap=True)
     for component, row in zip(components, tensor, strict=True):
         table.add_row(component, *(_number(value) for value in row))
+    return table
+
+
+def _bounds(told: dict[str, Any]) -> Table:
+    """Return the diagonals, from the softest to the stiffest, and Hashin–Shtrikman below."""
+    table = Table(box=None, header_style="dim", pad_edge=True, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    for component in told["components"]:
+        table.add_column(component, justify="right", no_wrap=True)
+    for name, tensor in told["tensors"].items():
+        table.add_row(name, *(_number(row[i]) for i, row in enumerate(tensor)))
+    for name, (low, high) in (told["hashin_shtrikman"] or {}).items():
+        table.add_row(f"Hashin–Shtrikman {name}", f"{_number(low)} to {_number(high)}")
     return table
 
 
@@ -196,6 +221,7 @@ def _evidence(result: dict[str, Any]) -> dict[str, str]:
         "Hill–Mandel between load cases": _short(evidence["hill_mandel_symmetry"]),
         "Hill–Mandel at the boundary": _short(evidence["hill_mandel_boundary_work"]),
         "iterations": " ".join(str(n) for n in evidence["iterations"]),
+        "boundary": result["boundary"],
         "element": result["element"],
         "time": ", ".join(f"{name} {_time(t)}" for name, t in result["timings"].items()),
         "peak memory": f"{(result['peak_memory_bytes'] or 0) / 1e6:.0f} MB",

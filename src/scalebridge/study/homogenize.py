@@ -17,26 +17,34 @@ from scalebridge.study.files import atomic, sha256, writable_folder
 from scalebridge.study.job import Job, Observer
 from scalebridge.study.local_fields import local_fields
 from scalebridge.study.phases import laws_of, physics_of
-from scalebridge.study.summary import describe_effective, describe_image, describe_run
+from scalebridge.study.summary import (
+    describe_bounds,
+    describe_effective,
+    describe_image,
+    describe_run,
+    tortuosity,
+)
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
-    from scalebridge.upscaling import Effective
+    from scalebridge.upscaling import Bounds, Effective
 
 
 def homogenize(job: Job, observer: Observer | None = None) -> dict[str, Any]:
     """Run a job and write its files.
 
     Writes ``results.vtkhdf``, ``summary.json``, ``microstructure.png`` and, with fields,
-    ``field_<physics>.png`` and ``overview.png`` (of the first physics) into `job.out`.
+    ``field_<physics>.png`` and ``overview.png`` (of the first physics) into `job.out`, and
+    ``bounds_<physics>.png`` where all boundary conditions are compared.
     The local field is the one under a unit mean gradient along x, for elasticity a unit
     mean strain 11.
 
     Returns
     -------
     dict
-        The content of ``summary.json``: ``image``, ``results`` by physics, ``interrupted``,
+        The content of ``summary.json``: ``image``, ``results`` and ``bounds`` by physics,
+        ``interrupted``,
         ``failures`` to converge, ``run``, ``wall_seconds``, ``files``, ``write_errors``. After
         Ctrl-C it holds what was done until then, and so do the files. A disk that fills up
         while writing is told in ``write_errors``: the numbers are not lost with it.
@@ -55,13 +63,17 @@ def homogenize(job: Job, observer: Observer | None = None) -> dict[str, Any]:
     observer.understood(micro, cells)
     files = _Files(job.out)
     _write_microstructure(files, micro)
-    found, interrupted = _solve(job, cells, observer)
+    found, compared, interrupted = _solve(job, cells, observer)
     summary: dict[str, Any] = {
         "image": describe_image(micro, job.phases, str(job.image), digest),
         "results": {
-            physics: describe_effective(effective, str(cells[physics].element))
+            physics: {
+                **describe_effective(effective, cells[physics]),
+                "tortuosity": tortuosity(effective, micro, job.phases),
+            }
             for physics, effective in found.items()
         },
+        "bounds": {physics: describe_bounds(bounds) for physics, bounds in compared.items()},
         "interrupted": interrupted,
         "failures": [
             f"{physics} did not converge: {effective.message}"
@@ -72,6 +84,8 @@ def homogenize(job: Job, observer: Observer | None = None) -> dict[str, Any]:
         "wall_seconds": time.perf_counter() - start,
     }
     _write_results(files, job, micro, found, summary)
+    for physics, bounds in compared.items():
+        files.write(f"bounds_{physics}.png", partial(_draw_bounds, bounds=bounds))
     summary |= {"files": [*files.names, str(job.out / "summary.json")]}
     files.write("summary.json", lambda path: _write_json(path, summary))
     return {**summary, "files": files.names, "write_errors": files.errors}
@@ -97,7 +111,7 @@ def _cells(job: Job, micro: Microstructure) -> dict[str, Cell]:
         cells[physics] = Cell(
             micro,
             laws_of(job.phases, physics),
-            boundary=job.boundary,
+            boundary="periodic" if job.boundary == "all" else job.boundary,
             element=job.element,
             plane=plane,
         )
@@ -114,33 +128,76 @@ def _room(job: Job, micro: Microstructure) -> int:
 
 def _solve(
     job: Job, cells: dict[str, Cell], observer: Observer
-) -> tuple[dict[str, Effective], bool]:
+) -> tuple[dict[str, Effective], dict[str, Bounds], bool]:
     """Solve one physics after another; on Ctrl-C return what there is."""
-    from scalebridge.cell import Solver
     from scalebridge.upscaling import effective
 
     found: dict[str, Effective] = {}
+    compared: dict[str, Bounds] = {}
     for physics, cell in cells.items():
         observer.started(physics)
         try:
             found[physics] = effective(
                 cell,
-                tolerance=job.tolerance,
-                measure=job.measure,
                 fields=job.fields,
                 field_tolerance=job.field_tolerance,
-                solver=Solver(max_iterations=job.max_iterations),
-                throw=False,
                 progress=partial(observer.progress, physics),
+                **_accuracy(job),
             )
         except KeyboardInterrupt as stop:
             unfinished = getattr(stop, "partial", None)
             if unfinished is not None and np.isfinite(unfinished.tensor).any():
                 found[physics] = unfinished
-            return found, True
+            return found, compared, True
         finally:
             observer.finished(physics)
-    return found, False
+        if job.boundary == "all":
+            try:
+                compared[physics] = _compare(job, physics, cell, found[physics], observer)
+            except KeyboardInterrupt as stop:
+                if getattr(stop, "partial", None) is not None:
+                    compared[physics] = stop.partial  # type: ignore[attr-defined]
+                return found, compared, True
+    return found, compared, False
+
+
+def _accuracy(job: Job) -> dict[str, Any]:
+    from scalebridge.cell import Solver
+
+    solver = Solver(max_iterations=job.max_iterations)
+    return {
+        "tolerance": job.tolerance,
+        "measure": job.measure,
+        "solver": solver,
+        "throw": False,
+    }
+
+
+def _compare(job: Job, physics: str, cell: Cell, periodic: Effective, observer: Observer) -> Bounds:
+    """Solve the other boundary conditions."""
+    from scalebridge.upscaling.bounding import BOUNDARIES, bounds
+
+    running = ""
+
+    def report(boundary: str, event: Any) -> None:
+        nonlocal running
+        if boundary != running:
+            if running:
+                observer.finished(physics)
+            running = boundary
+            observer.started(f"{physics}, {boundary}")
+        observer.progress(f"{physics}, {boundary}", event)
+
+    try:
+        return bounds(
+            cell,
+            boundaries=(*BOUNDARIES, *(["through"] if physics == "conduction" else [])),
+            known={"periodic": periodic},
+            progress=report,
+            **_accuracy(job),
+        )
+    finally:
+        observer.finished(physics)
 
 
 def _options(job: Job) -> dict[str, Any]:
@@ -188,7 +245,9 @@ def _write_results(
 
     arrays: dict[str, Any] = {}
     for physics, effective in found.items():
-        local = local_fields(physics, effective, micro, job.phases) if job.fields else None
+        local = None
+        if job.fields:
+            local = local_fields(physics, effective, micro, job.phases, job.plane)
         if local is None:
             continue
         drawn: dict[str, Any] = {
@@ -202,10 +261,21 @@ def _write_results(
             files.write("overview.png", partial(save_overview, **drawn))
         arrays |= local.arrays
     tensors = {physics: effective.tensor for physics, effective in found.items()}
+    tensors |= {
+        f"{physics} {name}": np.asarray(tensor)
+        for physics, told in summary["bounds"].items()
+        for name, tensor in told["tensors"].items()
+    }
     files.write(
         "results.vtkhdf",
         lambda path: write_results(path, micro, fields=arrays, tensors=tensors, provenance=summary),
     )
+
+
+def _draw_bounds(path: Path, bounds: Bounds) -> Path:
+    from scalebridge.study.pictures import save_bounds
+
+    return save_bounds(path, bounds)
 
 
 def _write_json(path: Path, summary: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 _CHOICES: dict[str, tuple[str, ...]] = {
     "order": ("C", "F"),
     "element": ("reduced", "full", "bbar"),
-    "plane": ("strain",),
-    "boundary": ("periodic",),
+    "plane": ("strain", "stress", "generalized"),
+    "boundary": ("periodic", "kinematic", "static", "rollers", "through", "all"),
     "measure": ("tensor", "residual"),
 }
 
@@ -29,16 +30,19 @@ class Job:
     Parameters
     ----------
     image : Path
-        A TIFF stack (file or folder), ``.npy``, ``.npz`` or raw binary.
-    spacing : float or tuple [length]
-        Voxel size, one number or one for each axis.
+        A TIFF stack (file or folder), ``.npy``, ``.npz``, ``.vti``, ``.vtkhdf`` or raw binary.
+    spacing : float or tuple [length], or None
+        Voxel size, one number or one for each axis. None: the image file tells it.
     phases : tuple of Phase
         Conduction is solved where all have `k`, elasticity where all have `E`, `nu`.
     shape, dtype, order, offset, key
         Layout of a raw file; name of the array in an NPZ file.
     flip : str
         Axes to turn round, e.g. ``"yz"``.
-    boundary, element, plane, tolerance, measure, field_tolerance, max_iterations
+    boundary : str or mapping
+        As in `scalebridge.Cell`; "all" for what `scalebridge.bounds` compares and, for
+        conduction, "through".
+    element, plane, tolerance, measure, field_tolerance, max_iterations
         As in `scalebridge.Cell`, `scalebridge.effective` and `scalebridge.Solver`.
     fields : bool
         Compute, draw and store local fields.
@@ -49,7 +53,7 @@ class Job:
     """
 
     image: Path
-    spacing: float | tuple[float, ...]
+    spacing: float | tuple[float, ...] | None
     phases: tuple[Phase, ...]
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
@@ -57,7 +61,7 @@ class Job:
     offset: int = 0
     key: str | None = None
     flip: str = ""
-    boundary: str = "periodic"
+    boundary: str | Mapping[str, str] = "periodic"
     element: str | None = None
     plane: str | None = None
     tolerance: float = 1e-6
@@ -72,7 +76,7 @@ class Job:
         physics_of(self.phases)
         for name, known in _CHOICES.items():
             value = getattr(self, name)
-            if value is not None and value not in known:
+            if isinstance(value, str) and value not in known:
                 raise InputError(
                     f"--{name} must be one of {', '.join(known)}, but is {value!r}"
                     f"{did_you_mean(value, known)}"
@@ -128,6 +132,22 @@ def parse_spacing(text: str) -> float | tuple[float, ...]:
     if not all(0 < value < float("inf") for value in values):
         raise InputError(f"--spacing must be > 0 and finite, but is {text}; {remedy}")
     return values[0] if len(values) == 1 else values
+
+
+def parse_boundary(text: str) -> str | dict[str, str]:
+    """Read a name, or one for each axis: ``x=periodic,y=periodic,z=kinematic``."""
+    if "=" not in text:
+        return text
+    named: dict[str, str] = {}
+    for part in text.split(","):
+        axis, sign, condition = (word.strip() for word in part.partition("="))
+        if not sign or axis in named:
+            raise InputError(
+                f"--boundary must be a name or one for each axis, but is {text!r}; "
+                "write e.g. --boundary x=free,y=free,z=kinematic"
+            )
+        named[axis] = condition
+    return named
 
 
 def parse_shape(text: str | None) -> tuple[int, ...] | None:

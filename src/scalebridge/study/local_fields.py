@@ -26,7 +26,11 @@ class LocalFields:
 
 
 def local_fields(
-    physics: str, effective: Effective, micro: Microstructure, phases: Sequence[Phase]
+    physics: str,
+    effective: Effective,
+    micro: Microstructure,
+    phases: Sequence[Phase],
+    plane: str | None = None,
 ) -> LocalFields | None:
     """Return the fields under the first unit mean gradient: ∇T along x, or strain 11.
 
@@ -48,8 +52,9 @@ def local_fields(
             "Flux under a unit mean gradient along x",
             r"$|\mathbf{q}|\;/\;|\langle\nabla T\rangle|$   [unit of k]",
         )
-    if micro.dim == 2:
-        flux = plane_strain_stress(flux, np.asarray(micro.labels), _poisson(micro, phases))
+    if len(flux) == 3:  # generalised plane strain has all six by itself
+        poisson = _poisson(micro, phases) if plane == "strain" else [0.0] * len(micro.names)
+        flux = plane_strain_stress(flux, np.asarray(micro.labels), poisson)
     return LocalFields(
         {"strain": gradient, "stress": flux, "von_mises": von_mises(flux)},
         "von_mises",

@@ -27,6 +27,7 @@ from scalebridge.study.files import atomic
 
 if TYPE_CHECKING:
     from scalebridge.microstructure import Microstructure
+    from scalebridge.upscaling import Bounds
 
 # The most abundant phase is quiet, the others speak; distinguishable without colour vision.
 _PALETTE = ("#d8d5cd", "#27496d", "#e0a13a", "#4f9d8d", "#b5493c", "#8a6fa8", "#7c8a3a", "#444444")
@@ -84,6 +85,47 @@ def save_overview(
     figure, (left, right) = _figure(2)
     _draw_phases(left, microstructure)
     _draw_field(right, microstructure, field, title, unit)
+    return _save(path, figure)
+
+
+def save_bounds(path: str | Path, bounds: Bounds) -> Path:
+    """Draw the diagonal of each tensor between its bounds of Reuss and Voigt.
+
+    Parameters
+    ----------
+    path : str or Path
+    bounds : scalebridge.upscaling.Bounds
+    """
+    figure = Figure(figsize=(6.4, 4.4), dpi=150)
+    axes = figure.add_axes((0.12, 0.12, 0.62, 0.78))
+    place = np.arange(len(bounds.components))
+    low, high = np.diag(bounds.reuss), np.diag(bounds.voigt)
+    axes.bar(
+        place,
+        high - low,
+        bottom=low,
+        width=0.62,
+        color=_PALETTE[0],
+        label="Reuss to Voigt",
+        zorder=1,
+    )
+    markers = {"static": "v", "periodic": "o", "kinematic": "^", "through": "x"}
+    for colour, (name, result) in zip(_PALETTE[1:], bounds.results.items(), strict=False):
+        axes.plot(
+            place,
+            np.diag(result.tensor),
+            markers[name],
+            color=colour,
+            label=name,
+            markersize=8,
+            zorder=3,
+        )
+    axes.set_xticks(place, bounds.components)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("component", color=_INK)
+    axes.set_title("Effective tensor, diagonal (Mandel)", fontsize=13, color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False)
     return _save(path, figure)
 
 

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scalebridge.errors import InputError
 from scalebridge.study.files import plain
 
 if TYPE_CHECKING:
+    from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
     from scalebridge.study.phases import Phase
-    from scalebridge.upscaling import Effective
+    from scalebridge.upscaling import Bounds, Effective
 
 _PACKAGES = ("scalebridge", "jax", "jaxlib", "equinox", "numpy", "scipy", "h5py")
 
@@ -44,7 +47,7 @@ def describe_image(
     )
 
 
-def describe_effective(effective: Effective, element: str) -> dict[str, Any]:
+def describe_effective(effective: Effective, cell: Cell) -> dict[str, Any]:
     """Return an effective tensor with its evidence; null stands for what was not computed."""
     constants: dict[str, Any] = {}
     doubts = []
@@ -58,7 +61,9 @@ def describe_effective(effective: Effective, element: str) -> dict[str, Any]:
             "components": effective.components,
             "voigt": effective.voigt,
             "engineering_constants": constants,
-            "element": element,
+            "boundary": cell.boundary,
+            "element": cell.element,
+            "plane": cell.plane,
             "evidence": {
                 "complete": effective.complete,
                 "converged": effective.converged,
@@ -77,6 +82,39 @@ def describe_effective(effective: Effective, element: str) -> dict[str, Any]:
             "warnings": [*effective.warnings, *doubts],
         }
     )
+
+
+def describe_bounds(bounds: Bounds) -> dict[str, Any]:
+    """Return what bounds the tensor, from the softest to the stiffest, and what that is worth."""
+    return plain(
+        {
+            "components": bounds.components,
+            "tensors": bounds.tensors,
+            "iterations": {name: r.iterations for name, r in bounds.results.items()},
+            "hashin_shtrikman": bounds.hashin_shtrikman,
+            "infeasible": bounds.infeasible,
+            "order": [c._asdict() for c in bounds.order],
+            "ordered": bounds.is_ordered,
+            "statements": bounds.statements,
+        }
+    )
+
+
+def tortuosity(
+    effective: Effective, micro: Microstructure, phases: Iterable[Phase]
+) -> dict[str, Any] | None:
+    """Return the tortuosity factor τ = ε k / k_eff along each axis, where one phase conducts.
+
+    It is the convention of TauFactor and PyBaMM's "tortuosity factor" (Tjaden et al. 2016);
+    null along an axis where nothing passes.
+    """
+    conducting = [phase for phase in phases if phase.constants.get("k", 0.0) > 0]
+    if effective.physics != "conduction" or len(conducting) != 1 or not effective.complete:
+        return None
+    phase = conducting[0]
+    free = micro.volume_fractions[phase.name] * phase.constants["k"]
+    along = {"xyz"[a]: free / k if k > 0 else None for a, k in enumerate(np.diag(effective.tensor))}
+    return plain({"phase": phase.name, "factor": along}) if free < phase.constants["k"] else None
 
 
 def describe_run(command: Iterable[str], options: Mapping[str, Any]) -> dict[str, Any]:

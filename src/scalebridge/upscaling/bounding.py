@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -75,9 +75,10 @@ class Bounds:
 
     @property
     def tensors(self) -> dict[str, np.ndarray]:
-        """Name → tensor, from the softest to the stiffest."""
+        """Name → tensor, from the softest to the stiffest; then what is not compared."""
         found = {name: result.tensor for name, result in self.results.items()}
-        return {"Reuss": self.reuss, **found, "Voigt": self.voigt}
+        other = {name: found.pop(name) for name in list(found) if name not in BOUNDARIES}
+        return {"Reuss": self.reuss, **found, "Voigt": self.voigt, **other}
 
     def __repr__(self) -> str:
         names = self.tensors
@@ -99,6 +100,7 @@ def bounds(
     tolerance: float = 1e-6,
     *,
     boundaries: Sequence[str] = BOUNDARIES,
+    known: Mapping[str, Effective] | None = None,
     solver: Solver | None = None,
     progress: Callable[[str, Progress], None] | None = None,
     throw: bool = True,
@@ -113,7 +115,10 @@ def bounds(
     tolerance : float
         Estimated relative error of each tensor, as in `effective`.
     boundaries : sequence of str
-        Which of "static", "periodic" and "kinematic" to solve.
+        Which of "static", "periodic" and "kinematic" to solve; "through" too is reported, for
+        conduction, but not compared: no flux through the sides is no bound of the tensor.
+    known : mapping of str to Effective, optional
+        Results that need not be computed again.
     solver : Solver, optional
     progress : callable, optional
         Called with the name of the boundary condition and a `Progress`.
@@ -151,15 +156,19 @@ def bounds(
     """
     if not isinstance(cell, Cell):
         raise InputError(f"`cell` must be a Cell, but is a {type(cell).__name__}")
+    known_names = (*BOUNDARIES, "through")
     for name in boundaries:
-        if name not in BOUNDARIES:
+        if name not in known_names:
             raise InputError(
-                f"`boundaries` must be among {list(BOUNDARIES)}, but one is {name!r}; "
+                f"`boundaries` must be among {list(known_names)}, but one is {name!r}; "
                 "solve other boundary conditions with effective(cell.with_boundary(…))"
             )
     results: dict[str, Effective] = {}
     infeasible: dict[str, str] = {}
-    for name in [n for n in BOUNDARIES if n in boundaries]:
+    for name in [n for n in known_names if n in boundaries]:
+        if known is not None and name in known:
+            results[name] = known[name]
+            continue
         try:
             bounded = cell.with_boundary(name)
         except InputError as error:
@@ -185,7 +194,7 @@ def _collect(cell: Cell, results: dict[str, Effective], infeasible: dict[str, st
     reuss, voigt = _uniform(cell)
     done = {name: r for name, r in results.items() if r.complete}
     chain = [("Reuss", reuss, 0.0)]
-    chain += [(name, r.tensor, r.error_estimate) for name, r in done.items()]
+    chain += [(n, done[n].tensor, done[n].error_estimate) for n in BOUNDARIES if n in done]
     chain += [("Voigt", voigt, 0.0)]
     return Bounds(
         reuss=reuss,

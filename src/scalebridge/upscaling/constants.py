@@ -33,7 +33,9 @@ _DIMENSION = {"stiffness": {3: 2, 6: 3}, "conductivity": {2: 2, 3: 3}}
 _AXIAL = ("transversely isotropic", "tetragonal", "trigonal", "monoclinic")
 
 
-def engineering_constants(tensor: ArrayLike, kind: Kind = "stiffness") -> dict[str, Any]:
+def engineering_constants(
+    tensor: ArrayLike, kind: Kind = "stiffness", plane: str | None = None
+) -> dict[str, Any]:
     """Return the engineering constants of an effective tensor.
 
     Parameters
@@ -41,6 +43,8 @@ def engineering_constants(tensor: ArrayLike, kind: Kind = "stiffness") -> dict[s
     tensor : (6, 6), (3, 3) or (d, d)
         Stiffness in Mandel form, in 3D or in plane strain, or conductivity.
     kind : "stiffness" or "conductivity"
+    plane : "strain" or "stress", optional
+        What a (3, 3) stiffness is of; plane strain unless told.
 
     Returns
     -------
@@ -55,6 +59,9 @@ def engineering_constants(tensor: ArrayLike, kind: Kind = "stiffness") -> dict[s
         stress in the plane at zero strain across it (E/(1 − ν²) and ν/(1 − ν) if isotropic);
         ``G12``; ``K_area``, mean in-plane stress over area strain (K + G/3), and ``G``, both of
         the isotropic projection; ``zener`` of the square projection.
+
+        Plane stress: the same with the names ``E1, E2, nu12, G12, K_area, G, zener``, since in
+        uniaxial stress nothing holds the sheet across.
 
         Conductivity: ``principal`` (d,), largest first; ``axes`` (d, d), the principal directions
         as columns of a rotation; ``mean`` = tr k / d; ``anisotropy``, largest over smallest.
@@ -74,7 +81,12 @@ def engineering_constants(tensor: ArrayLike, kind: Kind = "stiffness") -> dict[s
     T, d = _checked(tensor, kind)
     if kind == "conductivity":
         return _conductivity_constants(T)
-    return _stiffness_constants(T) if d == 3 else _plane_constants(T)
+    if d == 3:
+        return _stiffness_constants(T)
+    constants = _plane_constants(T)
+    if plane == "stress":
+        return {name.removesuffix("_plane_strain"): value for name, value in constants.items()}
+    return constants
 
 
 def young_modulus(C: ArrayLike, n: ArrayLike) -> Any:

@@ -73,6 +73,9 @@ class Effective:
         "setup" and "solve".
     peak_memory : int [byte]
         Largest resident memory of the process so far.
+    boundary : str
+    plane : str or None
+        "strain", "stress" or "generalized" in 2D mechanics.
     """
 
     tensor: np.ndarray
@@ -90,6 +93,8 @@ class Effective:
     warnings: tuple[str, ...]
     timings: dict[str, float]
     peak_memory: int
+    boundary: str = "periodic"
+    plane: str | None = None
     _states: tuple[Any, ...] = ()
     _cell: Cell | None = None
 
@@ -118,7 +123,7 @@ class Effective:
 
     def engineering_constants(self) -> dict[str, Any]:
         """Engineering constants read from the tensor; see `upscaling.constants`."""
-        return constants.engineering_constants(self.tensor, kind=self._kind)
+        return constants.engineering_constants(self.tensor, kind=self._kind, plane=self.plane)
 
     def _check_stiffness(self) -> None:
         if self.physics != "elasticity":
@@ -183,6 +188,8 @@ class Effective:
     def __repr__(self) -> str:
         kind = "conductivity" if self.physics == "conduction" else "stiffness, Mandel"
         rows = np.array2string(self.tensor, precision=6, suppress_small=True)
+        if self.boundary != "periodic":
+            kind += f", {self.boundary}"
         state = "" if self.converged else f"\nNOT CONVERGED: {self.message}"
         return (
             f"Effective {kind} ({', '.join(self.components)}):\n{rows}\n"
@@ -381,6 +388,8 @@ class _Run:
             warnings=(*cell.warnings, *_hourglass_warning(hourglass)),
             timings={"setup": self.setup, "solve": time.perf_counter() - self.start},
             peak_memory=evidence.peak_memory(),
+            boundary=cell.boundary,
+            plane=cell.plane,
             _states=states,
             _cell=cell if self.fields else None,
         )
