@@ -185,6 +185,44 @@ def test_through_transport_is_that_of_assembled_elements(shape):
     assert np.array_equal(found, np.diag(np.diag(found)))
 
 
+# --- Homogeneous media, and evidence ---------------------------------------------------------
+
+def is_held(name):
+    """Whether no side is free of flux: then the affine field solves a homogeneous cell."""
+    return not any("free" in kinds for kinds in cell_of(name).ends)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if "free" not in n and "platens" not in n])
+def test_homogeneous_medium_gives_itself(name):
+    """Anisotropic, in no iteration, or in those that rounding asks for."""
+    assert is_held(name)
+    cell = cell_of(name)
+    law = random_laws(np.random.default_rng(5), cell.physics, CASES[name][4].get("isotropic"))[0]
+    same = sb.Cell(
+        cell.microstructure,
+        dict.fromkeys(NAMES, law),
+        boundary=CASES[name][3],
+        element=cell.element,
+        plane=cell.plane,
+    )
+    found = sb.effective(same, **SOLVED)
+    close(found.tensor, np.asarray(same.moduli()[0]), 1e-12)
+    assert max(found.iterations) <= 1
+
+
+@cases
+def test_hill_mandel_can_fail(name):
+    """One iteration is far from equilibrium, and both forms of the energy balance tell."""
+    rough = sb.effective(cell_of(name), solver=sb.Solver(max_iterations=1), throw=False)
+    assert not rough.converged
+    assert "not converged in 1 iterations" in rough.message
+    # Measured: above 2e-3 in each of these cells.
+    assert rough.hill_mandel.boundary_work > 1e-4
+    driven = np.flatnonzero(np.diag(rough.tensor))
+    if len(driven) > 1:
+        assert rough.hill_mandel.symmetry > 1e-4
+
+
 # --- The space -------------------------------------------------------------------------------
 
 

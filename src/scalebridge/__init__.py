@@ -25,6 +25,7 @@ _HOMES = {
     "bounds": "upscaling",
     "effective": "upscaling",
     "generate": "microstructure",
+    "plot_estimates": "study.estimates",
     "read": "microstructure",
 }
 _SUBPACKAGES = ("analytic", "cell", "errors", "laws", "microstructure", "tensors", "upscaling")
@@ -43,6 +44,7 @@ __all__ = [
     "effective",
     "generate",
     "laws",
+    "plot_estimates",
     "read",
     "tensors",
 ]
@@ -65,4 +67,5 @@ if TYPE_CHECKING:
     from scalebridge.cell import Cell, Solver
     from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
+    from scalebridge.study.estimates import plot_estimates
     from scalebridge.upscaling import Effective, bounds, effective

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,14 @@ _STEPS = 200
 Vector = Float[Array, " n"]
 
 
+class _Progress(NamedTuple):
+    trial: Vector
+    is_plain: Array
+    x: Vector  # the last one taken, and its residual
+    r: Vector
+    step: Array | int
+
+
 def fixed_point(
     G: Callable[[Vector], Vector], start: Vector, admissible: Callable[[Vector], Array]
 ) -> Vector:
@@ -29,23 +38,28 @@ def fixed_point(
     def residual(x: Vector) -> Vector:
         return G(x) - x
 
-    def solve(f: Callable[[Vector], Vector], x: Vector) -> tuple[Vector, Array]:
-        def unfinished(carry: tuple[Vector, Vector, Array]) -> Array:
-            _, r, step = carry
-            return (_size(r) > _TOLERANCE) & (step < _STEPS)
+    def solve(f: Callable[[Vector], Vector], start: Vector) -> tuple[Vector, Array]:
+        def both(x: Vector) -> tuple[Vector, Vector]:
+            r = f(x)
+            return r, r
 
-        def advance(carry: tuple[Vector, Vector, Array]) -> tuple[Vector, Vector, Array]:
-            x, r, step = carry
-            newton = x - jnp.linalg.solve(jax.jacfwd(f)(x), r)
-            good = admissible(newton)
-            r_newton = f(jnp.where(good, newton, x))
-            good &= _size(r_newton) < _size(r)  # false for nan
-            plain = x + r
-            x = jnp.where(good, newton, plain)
-            return x, jnp.where(good, r_newton, f(plain)), step + 1
+        def unfinished(carry: _Progress) -> Array:
+            return (_size(carry.r) > _TOLERANCE) & (carry.step < _STEPS)
 
-        x, r, _ = jax.lax.while_loop(unfinished, advance, (x, f(x), jnp.zeros(())))
-        return x, jnp.where(_size(r) <= _TOLERANCE, 1.0, jnp.nan)
+        def advance(carry: _Progress) -> _Progress:
+            trial = carry.trial
+            slope, r_trial = jax.jacfwd(both, has_aux=True)(trial)
+            good = carry.is_plain | (_size(r_trial) < _size(carry.r))
+            x = jnp.where(good, trial, carry.x)
+            r = jnp.where(good, r_trial, carry.r)
+            newton = x - jnp.linalg.solve(slope, r)
+            use_newton = good & admissible(newton)
+            trial = jnp.where(use_newton, newton, x + r)
+            return _Progress(trial, ~use_newton, x, r, carry.step + 1)
+
+        begin = _Progress(start, jnp.array(True), start, jnp.full_like(start, jnp.inf), 0)
+        end = jax.lax.while_loop(unfinished, advance, begin)
+        return end.x, jnp.where(_size(end.r) <= _TOLERANCE, 1.0, jnp.nan)
 
     def solve_linearised(g: Callable[[Vector], Vector], y: Vector) -> Vector:
         return jnp.linalg.solve(jax.jacfwd(g)(y), y)

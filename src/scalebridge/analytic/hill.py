@@ -14,7 +14,6 @@ from scalebridge import tensors
 from scalebridge.errors import InputError
 from scalebridge.laws import Kinematics
 from scalebridge.laws._checks import as_array, check_symmetric_semidefinite, concrete
-from scalebridge.laws._linalg import symmetric
 from scalebridge.tensors.conventions import _rotation
 
 POINTS = 96
@@ -149,8 +148,8 @@ def polarisation(
     zeta, weights = _sphere(jax.lax.stop_gradient(form), points)
     wave = jnp.einsum("cui,ij,nj->ncu", D, stretch, zeta)
     acoustic = jnp.einsum("ncu,cb,nbv->nuv", wave, modulus, wave)
-    inverse = _inverses(acoustic)
-    return symmetric(jnp.einsum("n,ncu,nuv,nbv->cb", weights, wave, inverse, wave))
+    answer, pivots = _eliminate(acoustic, jnp.swapaxes(wave, 1, 2))
+    return jnp.einsum("nuc,nu,nub->cb", answer, weights[:, None] / pivots, answer)
 
 
 @lru_cache
@@ -197,20 +196,21 @@ def _sphere(form: Float[Array, "m m"], points: int) -> tuple[Array, Array]:
     return zeta.reshape(-1, 3) @ axes.T, weights.reshape(-1)
 
 
-def _inverses(a: Float[Array, "n u u"]) -> Float[Array, "n u u"]:
-    """Return the inverses of small symmetric matrices, by cofactors.
+def _eliminate(
+    a: Float[Array, "n u u"], b: Float[Array, "n u c"]
+) -> tuple[Float[Array, "n u c"], Float[Array, "n u"]]:
+    """Return L⁻¹ b and D of a = L D Lᵀ, small and positive definite: b·a⁻¹·b is then a sum.
 
     Not by LAPACK: thousands of calls in parallel inside a compiled loop can leave XLA's threads
     waiting for each other (jax 0.10.2, two cores).
     """
     size = a.shape[-1]
-    if size == 1:
-        return 1 / a
-    if size == 2:
-        flipped = a[:, ::-1, ::-1] * np.array([[1.0, -1.0], [-1.0, 1.0]])[None]
-        return flipped / (a[:, 0, 0] * a[:, 1, 1] - a[:, 0, 1] ** 2)[:, None, None]
-    cofactors = jnp.stack([jnp.cross(a[:, i - 2], a[:, i - 1]) for i in range(3)], axis=1)
-    return cofactors / jnp.sum(a[:, 0] * cofactors[:, 0], axis=-1)[:, None, None]
+    rows = [jnp.concatenate([a[:, i], b[:, i]], axis=1) for i in range(size)]
+    for i in range(size):
+        for j in range(i + 1, size):
+            rows[j] = rows[j] - (rows[j][:, i] / rows[i][:, i])[:, None] * rows[i]
+    pivots = [row[:, i] for i, row in enumerate(rows)]
+    return jnp.stack([row[:, size:] for row in rows], axis=1), jnp.stack(pivots, axis=1)
 
 
 def _stretched(x: Any, scale: Array, end: float) -> tuple[Array, Array]:
