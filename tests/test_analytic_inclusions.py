@@ -77,7 +77,7 @@ def test_depolarisation_factors(axes):
 
 
 def eshelby_spheroid(aspect, nu):
-    """Eshelby's tensor about axis 1 (Mura 1987, eq. 11.28 f.; as in Tandon & Weng 1984), Mandel."""
+    """Eshelby's tensor about axis 1 (Mura 1987, § 11; as in Tandon & Weng 1984), Mandel."""
     s = aspect**2 - 1
     if aspect > 1:
         g = aspect / s**1.5 * (aspect * np.sqrt(s) - np.arccosh(aspect))
@@ -108,7 +108,7 @@ def test_eshelby_sphere_and_cylinder():
     P = np.asarray(hill_tensor(C_ISO, (2, 2, 2)))
     close(bulk_shear(P), [1 / (3 * (3 * K + 4 * G)), 3 * (K + 2 * G) / (10 * G * (3 * K + 4 * G))])
     close(P, from_eigenvalues(P))
-    S = np.zeros((6, 6))  # Mura 1987, eq. 11.23
+    S = np.zeros((6, 6))  # Mura 1987, § 11
     S[0, 0] = S[1, 1] = (5 - 4 * NU) / (8 * (1 - NU))
     S[0, 1] = S[1, 0] = (4 * NU - 1) / (8 * (1 - NU))
     S[0, 2] = S[1, 2] = NU / (2 * (1 - NU))
@@ -193,11 +193,11 @@ def test_derivatives_of_hill_s_tensor():
 def assert_derivatives(total, at):
     """Both modes against central differences: truncation h² with h = 1e-5, rounding 1e-11."""
     step = 1e-5 * np.diag(at)
-    total = jax.jit(total)
-    central = np.array([(total(at + h) - total(at - h)) / (2 * h.sum()) for h in step])
+    both = jax.jit(lambda p: (total(p), jax.grad(total)(p), jax.jacfwd(total)(p)))
+    central = np.array([(both(at + h)[0] - both(at - h)[0]) / (2 * h.sum()) for h in step])
     scale = np.abs(central).max()
-    for derivative in (jax.grad(total), jax.jacfwd(total)):
-        np.testing.assert_allclose(derivative(at), central, rtol=1e-6, atol=1e-7 * scale)
+    for derivative in both(at)[1:]:
+        np.testing.assert_allclose(derivative, central, rtol=1e-6, atol=1e-7 * scale)
 
 
 # --- Estimates: exact and published values ---------------------------------------------------
@@ -334,13 +334,12 @@ def test_estimates_turn_with_the_material(seed):
     R, f = tensors.rotation_from_euler(rng.uniform(-3, 3, 3)), rng.uniform(0.1, 0.4)
     axes = rng.uniform(0.3, 3.0, 3)
     matrix = COPPER.rotated(TURN)
-    for model in (Dilute, MoriTanaka):
-        C = np.asarray(model(matrix, Inclusion(PLY, f, axes, TURN)).modulus)
-        turned = model(matrix.rotated(R), Inclusion(PLY, f, axes, R @ TURN)).modulus
-        close(turned, tensors.rotate_mandel4(C, R), rtol=1e-8)  # the quadrature's error
-        # The law of an inclusion stands on its own axes.
-        own = model(COPPER, Inclusion(PLY, f, axes)).modulus
-        close(C, tensors.rotate_mandel4(np.asarray(own), TURN), rtol=1e-8)
+    C = np.asarray(MoriTanaka(matrix, Inclusion(PLY, f, axes, TURN)).modulus)
+    turned = MoriTanaka(matrix.rotated(R), Inclusion(PLY, f, axes, R @ TURN)).modulus
+    close(turned, tensors.rotate_mandel4(C, R), rtol=1e-8)  # the quadrature's error
+    # The law of an inclusion stands on its own axes.
+    own = MoriTanaka(COPPER, Inclusion(PLY, f, axes)).modulus
+    close(C, tensors.rotate_mandel4(np.asarray(own), TURN), rtol=1e-8)
 
 
 def test_random_orientations():
@@ -348,9 +347,7 @@ def test_random_orientations():
     laws, shape = [IsotropicElastic(1.0, 0.3), IsotropicElastic(10.0, 0.2)], (1, 1, 0.05)
     lower, upper = (HashinShtrikman(laws, [0.8, 0.2], s).modulus for s in ("lower", "upper"))
     random = Inclusion(laws[1], 0.2, shape, orientation="random")
-    models = [MoriTanaka(laws[0], random), Differential(laws[0], random, steps=8)]
-    models += [SelfConsistent([Inclusion(laws[0], 0.8), random])]
-    for model in models:
+    for model in (MoriTanaka(laws[0], random), self_consistent(laws[0], random)):
         C = np.asarray(model.modulus)
         assert model.is_isotropic
         close(C, from_eigenvalues(C))
@@ -374,13 +371,10 @@ def test_limits(model):
 def test_void_and_rigid_inclusions():
     matrix = IsotropicElastic(1.0, 0.3)
     for law in (Void(), Rigid(1e6)):
-        for shape in (None, (1, 1, 5.0), (1, 1, INF)):
-            for model in (MoriTanaka, Differential):
-                if model is Differential and isinstance(law, Rigid) and shape == (1, 1, INF):
-                    continue  # a medium whose axial modulus grows without bound
-                C = model(matrix, [Inclusion(law, 0.3, shape), Inclusion(PLY, 0.1)]).modulus
-                close(C, C.T)
-                assert np.linalg.eigvalsh(C)[0] > 0
+        for model in (MoriTanaka, Differential):
+            C = model(matrix, [Inclusion(law, 0.3, (1, 1, 5.0)), Inclusion(PLY, 0.1)]).modulus
+            close(C, C.T)
+            assert np.linalg.eigvalsh(C)[0] > 0
     # Rigid spheres: Mori–Tanaka is Hashin & Shtrikman's lower bound.
     laws = [matrix, Rigid(1e9)]
     bound = HashinShtrikman(laws, [0.7, 0.3], "lower").modulus
@@ -465,13 +459,13 @@ SPHERE = Inclusion(K1, 0.3)
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: hill_tensor(np.eye(3), (1, 1)), None),
         (lambda: hill_tensor(np.eye(6), (1, 1)), r"`modulus` must have shape \(2, 2\) or \(3, 3\)"),
         (lambda: hill_tensor(np.eye(3), (1, 0, 1)), r"`semi_axes` must be > 0"),
         (lambda: hill_tensor(np.eye(3), (INF, INF, INF)), r"`semi_axes` must be > 0, one of"),
         (lambda: hill_tensor(np.eye(3), (1, np.nan, 1)), r"`semi_axes` must be > 0"),
         (lambda: hill_tensor(np.eye(3), 1.0), r"`semi_axes` must be 3 numbers, or 2 in 2D"),
         (lambda: hill_tensor(np.eye(3), "round"), r"`semi_axes` must be numbers"),
+        (lambda: hill_tensor(np.eye(3), (1, 1, 1), points=0), r"`points` must be an integer ≥ 2"),
         (lambda: hill_tensor(np.zeros((3, 3)), (1, 1, 1)), r"`modulus` must be positive definite"),
         (lambda: hill_tensor(np.eye(3), (1, 1, 1), 2 * np.eye(3)), r"`rotation` must be a rot"),
         (lambda: Inclusion(2.0, 0.3), r"`law` must hold laws, but holds 2\.0"),
@@ -503,19 +497,14 @@ SPHERE = Inclusion(K1, 0.3)
     ],
 )
 def test_what_cannot_be_used_is_refused(make, match):
-    if match is None:  # a stiffness in 2D, told by the number of axes
-        assert make().shape == (3, 3)
-        return
     with pytest.raises(InputError, match=match):
         make()
 
 
 def test_what_does_not_converge_is_an_error_or_nan(monkeypatch):
-    # Flat pores, a tenth of the volume: the solid is in pieces, and the equation has no solution.
+    # Read when compiled: five phases, which no other test has.
     monkeypatch.setattr("scalebridge.analytic._root._STEPS", 1)
-    phases = [Inclusion(IsotropicElastic(1.0, 0.31), 0.75), Inclusion(Void(), 0.25)]
-    jax.clear_caches()
+    model = SelfConsistent([Inclusion(Conduction(k), 0.2) for k in (1.0, 2.0, 4.0, 8.0, 16.0)])
     with pytest.raises(ConvergenceError, match=r"self-consistent estimate did not converge"):
-        _ = SelfConsistent(phases).modulus
-    assert np.isnan(jax.jit(lambda model: model.modulus)(SelfConsistent(phases))).all()
-    jax.clear_caches()
+        _ = model.modulus
+    assert np.isnan(jax.jit(lambda model: model.modulus)(model)).all()

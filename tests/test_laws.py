@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalebridge import InputError, laws, tensors
-from scalebridge.laws import Conduction, Elastic, IsotropicElastic, Law, LinearLaw, Rigid, Void
+from scalebridge.laws import (
+    Conduction,
+    Elastic,
+    IsotropicElastic,
+    Law,
+    LinearLaw,
+    PlaneStrain,
+    PlaneStress,
+    Rigid,
+    Void,
+)
 from scalebridge.upscaling.constants import engineering_constants
 
 prop = settings(deadline=None, max_examples=20)
@@ -31,6 +41,8 @@ MEMBERS = {
     ),
     "void": (Void(), 6),
     "void conductor": (Void("conduction"), 3),
+    "plane strain": (PlaneStrain(IsotropicElastic(E=70.0, nu=0.33)), 3),
+    "plane stress": (PlaneStress(Elastic.cubic(168.4, 121.4, 75.4)), 3),
     "rigid": (Rigid(100.0, scale=3.0), 6),
 }
 members = pytest.mark.parametrize(("law", "size"), MEMBERS.values(), ids=MEMBERS)

@@ -95,7 +95,7 @@ def homogenize(
             "by axis: x=free,y=free,z=kinematic."
         ),
     ] = "periodic",
-    element: Annotated[str | None, typer.Option(help="reduced, full or bbar.")] = None,
+    element: Annotated[str | None, typer.Option(help="reduced, full, bbar or volume.")] = None,
     plane: Annotated[
         str | None, typer.Option(help="2D elasticity: strain, stress or generalized.")
     ] = None,

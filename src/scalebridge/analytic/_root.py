@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from scalebridge.errors import ConvergenceError
@@ -73,7 +74,7 @@ def fixed_point(
 def converged(modulus: Array, what: str, advice: str) -> Array:
     """Return the modulus; raise where it is known to be nan."""
     values = concrete(modulus)
-    if values is not None and values.ndim and jnp.isnan(values).any():
+    if values is not None and np.isnan(values).any():
         raise ConvergenceError(f"{what} did not converge in {_STEPS} steps; {advice}")
     return modulus
 

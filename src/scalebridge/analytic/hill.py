@@ -95,6 +95,8 @@ def hill_tensor(
                 "`modulus` must be positive definite, but its smallest eigenvalue is "
                 f"{spectrum[0]:.3g}; in a medium that carries nothing P is infinite"
             )
+    if not isinstance(points, int) or points < 2:
+        raise InputError(f"`points` must be an integer ≥ 2, but is {points!r}; {POINTS} is usual")
     R = jnp.eye(dim) if rotation is None else as_rotation("rotation", rotation, dim)
     return polarisation(C, axes, R, kinematics, finite, points)
 

@@ -45,8 +45,8 @@ class MoriTanaka(MatrixInclusion):
 
     References
     ----------
-    Mori & Tanaka (1973), Acta Metall. 21, 571-574; Benveniste (1987), Mech. Mater. 6, 147-157,
-    eq. 14a. Symmetry: Benveniste, Dvorak & Chen (1991), J. Mech. Phys. Solids 39, 927-946.
+    Mori & Tanaka (1973), Acta Metall. 21, 571-574; Benveniste (1987), Mech. Mater. 6, 147-157.
+    Symmetry: Benveniste, Dvorak & Chen (1991), J. Mech. Phys. Solids 39, 927-946.
 
     Examples
     --------

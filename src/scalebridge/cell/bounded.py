@@ -37,7 +37,7 @@ import numpy as np
 from jax import Array
 
 from scalebridge.cell import green as greens
-from scalebridge.cell import space, stencil, transforms
+from scalebridge.cell import space, stencil, transforms, volumes
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.stencil import Field
 
@@ -107,6 +107,9 @@ def floor(disc: Discretisation, modulus: np.ndarray) -> float:
 def green_operator(disc: Discretisation, modulus: Array, single: bool) -> BoundedGreen:
     """Return what inverts the reference medium: orthotropic, isotropic where V′ is not matched."""
     kind = jnp.float32 if single else jnp.float64
+    if disc.element == "volume":
+        symbol = volumes.inverse_symbol(disc, modulus).astype(kind)
+        return BoundedGreen((symbol,), (), jnp.zeros(2, kind), jnp.zeros(0, kind))
     within = inner(disc)
     norms = reduce(
         jnp.multiply,
@@ -145,6 +148,8 @@ def green_operator(disc: Discretisation, modulus: Array, single: bool) -> Bounde
 
 def precondition(disc: Discretisation, green: BoundedGreen, g: Field) -> Field:
     """Return M⁻¹ of nodal forces, in the precision of `green`."""
+    if disc.element == "volume":
+        return volumes.precondition(disc, green.inverse[0], g)
     within, loose = inner(disc), freed(disc)
     g = tuple(a.astype(green.lame.dtype) for a in g)
     halfway = [_along_axes(within, j, a, skip=_own(j, loose)) for j, a in enumerate(g)]

@@ -58,10 +58,12 @@ class Cell(Law):
         sides. Or axis → "periodic", "kinematic", "static", "free" (no flux, and the average
         gradient finds its own value) or "rollers", or a tuple of these, one for each
         component of the field: ``{"x": "free", "y": "free", "z": "kinematic"}`` are platens.
-    element : "reduced", "full" or "bbar", optional
+    element : "reduced", "full", "bbar" or "volume", optional
         How a voxel sees the nodal field. Default: "reduced", the one-point
         rotated scheme, unless a phase is void, where thin struts of one-point
-        elements are mechanisms and "full" is the default.
+        elements are mechanisms and "full" is the default. "volume", for isotropic
+        conduction, is the voxel-centred scheme of porous-media programs, in which
+        voxels exchange flux through faces only.
     plane : "strain", "stress" or "generalized", optional
         Mandatory for 2D mechanics, and only there: no strain along axis 3; no stress on it,
         pointwise; or three displacement components under all six average strains, for the
@@ -196,6 +198,7 @@ class Cell(Law):
         disc = self.discretisation
         words, ends = parse_boundary(boundary, self.physics, self.dim, disc.unknowns)
         disc = replace(disc, ends=ends)
+        checks.check_volumes(disc)
         checks.check_drive(disc)
         checks.check_faces(self.microstructure, disc, checks.void_phases(self.laws))
         image, count = self._material_image()

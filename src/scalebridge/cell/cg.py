@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from scalebridge.cell import kernels, stencil
+from scalebridge.cell import kernels, stencil, volumes
 from scalebridge.cell.bounded import BoundedGreen
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.error_estimate import EnergyErrorEstimate
@@ -134,12 +134,16 @@ class Workspace:
         precision = (green.lame if isinstance(green, BoundedGreen) else green[0]).dtype
         self.z = self.nodes(dtype=precision)
         self.modes: Field = ()
-        if not disc.bounded:
+        if disc.is_fourier:
             spectrum = jnp.result_type(precision, jnp.complex64)
             self.modes = self.nodes([*disc.shape[:-1], disc.shape[-1] // 2 + 1], spectrum)
-        self.wrapped = self.nodes([n + 2 for n in disc.nodes])
-        voxels = [n + 1 for n in disc.nodes]
-        self.flux = tuple(jnp.zeros(voxels) for _ in range(stencil.count_fluxes(disc)))
+        if disc.element == "volume":
+            self.wrapped = self.nodes()
+            shapes = volumes.flux_shapes(disc)
+        else:
+            self.wrapped = self.nodes([n + 2 for n in disc.nodes])
+            shapes = [[n + 1 for n in disc.nodes]] * stencil.count_fluxes(disc)
+        self.flux = tuple(jnp.zeros(shape) for shape in shapes)
 
     def nodes(self, shape: Sequence[int] | None = None, dtype: Any = float) -> Field:
         """Return a nodal field of zeros."""
@@ -160,6 +164,8 @@ class Workspace:
 
     def boundary_work(self, mean: np.ndarray) -> float:
         """Work density of the nodal reactions on the boundary, of the state evaluated last."""
+        if self.problem.disc.element == "volume":
+            return volumes.boundary_work(self.problem.disc, self.flux, mean)
         return boundary_work(self.problem.disc, self.flux, self.wrapped, mean)
 
     def norm(self) -> float:

@@ -13,7 +13,7 @@ from jax import Array
 
 from scalebridge import tensors
 from scalebridge.cell import space
-from scalebridge.cell.discretisation import ELEMENTS, Discretisation
+from scalebridge.cell.discretisation import SCHEMES, Discretisation
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.laws._checks import concrete
 from scalebridge.laws.limits import Rigid, Void
@@ -65,10 +65,10 @@ def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None
 
 def check_options(element: str | None, tolerance: float) -> None:
     """Refuse unknown elements and tolerances."""
-    if element is not None and element not in ELEMENTS:
+    if element is not None and element not in SCHEMES:
         raise InputError(
-            f"`element` must be one of {list(ELEMENTS)}, but is {element!r}"
-            f"{did_you_mean(element, ELEMENTS)}"
+            f"`element` must be one of {list(SCHEMES)}, but is {element!r}"
+            f"{did_you_mean(element, SCHEMES)}"
         )
     check_tolerance("tolerance", tolerance)
 
@@ -163,6 +163,22 @@ def check_gradient(gradient: Any, size: int) -> Array:
     if array.shape != (size,):
         raise InputError(f"`gradient` must have {size} components, but has shape {array.shape}")
     return array
+
+
+def check_volumes(disc: Discretisation) -> None:
+    """Refuse what voxel-centred finite volumes are not made for."""
+    if disc.element != "volume":
+        return
+    if disc.physics != "conduction" or not disc.isotropic:
+        raise InputError(
+            "`element` 'volume' is for conduction in isotropic phases, but these are "
+            f"{'of elasticity' if disc.physics != 'conduction' else 'anisotropic'}; use 'full'"
+        )
+    if any("static" in kinds for kinds in disc.ends):
+        raise InputError(
+            "`element` 'volume' knows no uniform flux on the boundary; use 'full' with 'static', "
+            "or 'periodic', 'kinematic', 'free' or 'through' with 'volume'"
+        )
 
 
 def check_drive(disc: Discretisation) -> None:

@@ -23,6 +23,8 @@ full       all: the trilinear element, exactly integrated (Schneider, Merkert
            & Kabel 2017); energies are upper bounds on the voxel geometry
 bbar       all, without their volumetric part: mean dilatation (Hughes 1980)
 ========== =================================================================
+
+Beside them, for conduction, stands `volume`: voxel-centred finite volumes (see volumes.py).
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ Axes = frozenset[int]
 Ends = tuple[tuple[str, ...], ...]
 
 ELEMENTS = ("reduced", "full", "bbar")
+SCHEMES = (*ELEMENTS, "volume")
 FREE = ("static", "free")
 
 
@@ -48,7 +51,7 @@ class Discretisation:
         Voxels by axis.
     spacing : (d,) float
         Voxel sides, relative to their geometric mean.
-    element : "reduced", "full" or "bbar"
+    element : "reduced", "full", "bbar" or "volume"
     physics : "conduction" or "elasticity"
     isotropic : bool
         Two (mechanics) or one (conduction) moduli a material, or a full matrix.
@@ -94,8 +97,15 @@ class Discretisation:
 
     @property
     def nodes(self) -> tuple[int, ...]:
-        """Nodes by axis."""
+        """Nodes by axis: corners of voxels, or their centres."""
+        if self.element == "volume":
+            return self.shape
         return tuple(n + (a in self.bounded) for a, n in enumerate(self.shape))
+
+    @property
+    def is_fourier(self) -> bool:
+        """Whether nodal Fourier modes diagonalise the reference medium."""
+        return not self.bounded and self.element != "volume"
 
     def is_fixed(self, axis: int, component: int) -> bool:
         """Whether a field component vanishes at the ends of an axis."""
@@ -122,7 +132,7 @@ class Discretisation:
 
     def coarser(self) -> Discretisation | None:
         """Return the grid of half the resolution; None where a side is odd, small or bounded."""
-        if self.bounded or any(n % 2 or n < 16 for n in self.shape):
+        if not self.is_fourier or any(n % 2 or n < 16 for n in self.shape):
             return None
         return replace(self, shape=tuple(n // 2 for n in self.shape))
 

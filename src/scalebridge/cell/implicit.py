@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from scalebridge.cell import bounded, media, space, stencil
+from scalebridge.cell import bounded, media, space, stencil, volumes
 from scalebridge.cell import green as greens
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.kernels import dot
@@ -53,7 +53,7 @@ def average_flux(
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(moduli)))
     table = media.pack(disc, moduli / scale)
     reference = jax.lax.stop_gradient(reference) / scale
-    if disc.bounded:
+    if not disc.is_fourier:
         bounded_green = bounded.green_operator(disc, reference, single=False)
 
         def inverse(g: Field) -> Field:
@@ -63,14 +63,23 @@ def average_flux(
             greens.precondition, disc, greens.green_operator(disc, reference, single=False)
         )
 
-    def stiffness(u: Field) -> Field:
-        forces, _ = stencil.apply(disc, u, jnp.zeros(disc.components), materials, table)
-        return space.restrict(disc, forces)
+    def respond(u: Field, mean: Array) -> tuple[Field, tuple[Array, ...]]:
+        if disc.element == "volume":
+            flux = volumes.fluxes(disc, u, mean, materials, table)
+            return volumes.forces(disc, flux), flux
+        forces, flux = stencil.apply(disc, u, mean, materials, table)
+        return space.restrict(disc, forces), flux
 
-    affine = stencil.affine_fluxes(disc, mean, materials, table)
+    def stiffness(u: Field) -> Field:
+        return respond(u, jnp.zeros(disc.components))[0]
+
+    if disc.element == "volume":
+        load, affine = respond((jnp.zeros(disc.nodes),), mean)
+    else:
+        affine = stencil.affine_fluxes(disc, mean, materials, table)
+        load = space.restrict(disc, stencil.forces(replace(disc, element="reduced"), affine))
     noise = _ROUNDING**2 * disc.voxels * jnp.sum(jnp.stack([jnp.mean(f) ** 2 for f in affine]))
-    load = stencil.forces(replace(disc, element="reduced"), affine)
-    load = tuple(-f for f in space.restrict(disc, load))
+    load = tuple(-f for f in load)
 
     def solve(matvec, b):  # type: ignore[no-untyped-def]
         # Under reverse mode b is any field: only what the space feels can be answered.
@@ -78,11 +87,13 @@ def average_flux(
         return _conjugate_gradients(matvec, b, inverse, tolerance, noise)
 
     u = jax.lax.custom_linear_solve(stiffness, load, solve, symmetric=True)
-    rest, flux = stencil.apply(disc, u, mean, materials, table)
-    average = jnp.stack(
-        [jnp.mean(stencil.interior(f, disc.bounded)) for f in flux[: disc.components]]
-    )
-    rest, load = jax.lax.stop_gradient((space.restrict(disc, rest), load))
+    rest, flux = respond(u, mean)
+    if disc.element == "volume":
+        average = volumes.averages(disc, flux)
+    else:
+        inside = [stencil.interior(f, disc.bounded) for f in flux[: disc.components]]
+        average = jnp.stack([jnp.mean(f) for f in inside])
+    rest, load = jax.lax.stop_gradient((rest, load))
     # Twice: the recursion's residual, which stopped the loop, may differ by rounding.
     converged = dot(rest, rest) <= 4 * jnp.maximum(tolerance**2 * dot(load, load), noise)
     return average * jnp.where(converged, scale, jnp.nan)  # so that derivatives are NaN too

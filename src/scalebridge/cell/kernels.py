@@ -10,18 +10,23 @@ transforms use all cores, which they do not inside one compiled loop.
 from __future__ import annotations
 
 from functools import partial, reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from scalebridge.cell import bounded, space, stencil
+from scalebridge.cell import bounded, space, stencil, volumes
 from scalebridge.cell import green as greens
 from scalebridge.cell.bounded import BoundedGreen
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.stencil import Field
 
 _kernel = partial(jax.jit, static_argnames="disc", keep_unused=True)
+
+
+def _scheme(disc: Discretisation) -> Any:
+    return volumes if disc.element == "volume" else stencil
 
 
 def dot(a: Field, b: Field) -> Array:
@@ -39,6 +44,8 @@ def direction(disc: Discretisation, p: Field, z: Field, beta: Array) -> Field:
 @partial(_kernel, donate_argnames="spare")
 def wrap(disc: Discretisation, u: Field, spare: Field) -> Field:
     """Wrap a nodal field."""
+    if disc.element == "volume":
+        return u
     return tuple(stencil.wrap(a, disc.bounded) for a in u)
 
 
@@ -51,8 +58,8 @@ def fluxes(
     table: Array,
     spare: tuple[Array, ...],
 ) -> tuple[Array, ...]:
-    """Evaluate `stencil.fluxes`."""
-    return stencil.fluxes(disc, wrapped, mean, materials, table)
+    """Evaluate the law in the voxels, or on their faces."""
+    return _scheme(disc).fluxes(disc, wrapped, mean, materials, table)
 
 
 @partial(_kernel, donate_argnames="spare")
@@ -60,7 +67,7 @@ def forces(
     disc: Discretisation, flux: tuple[Array, ...], u: Field, spare: Field
 ) -> tuple[Field, Array]:
     """Return the nodal forces of the fluxes that the space feels, and their work on `u`."""
-    force = space.restrict(disc, stencil.forces(disc, flux))
+    force = space.restrict(disc, _scheme(disc).forces(disc, flux))
     return force, dot(u, force)
 
 
@@ -109,6 +116,8 @@ def precondition_bounded(
 @partial(jax.jit, static_argnames="disc")
 def averages(disc: Discretisation, flux: tuple[Array, ...]) -> Array:
     """Volume averages of the flux components."""
+    if disc.element == "volume":
+        return volumes.averages(disc, flux)
     return jnp.stack([_sum(f) / disc.voxels for f in flux[: disc.components]])
 
 

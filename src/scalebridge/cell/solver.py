@@ -89,7 +89,7 @@ class LinearCellProblem:
         single = solver.preconditioner == "single"
         self.levels: list[cg.Workspace] = []
         while True:
-            invert = bounded.green_operator if disc.bounded else green_operator
+            invert = green_operator if disc.is_fourier else bounded.green_operator
             green = invert(disc, reference, single=single)
             self.levels.append(cg.Workspace(cg.Problem(disc, fine, green, floor)))
             coarser = disc.coarser()

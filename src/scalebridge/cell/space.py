@@ -55,7 +55,7 @@ def is_idle(disc: Discretisation, component: int) -> bool:
 
 def restrict(disc: Discretisation, forces: Field) -> Field:
     """Return Qᵀ of nodal forces, without those on fixed nodes."""
-    if not disc.bounded:
+    if not disc.bounded or disc.element == "volume":
         return forces
     forces = mask(disc, forces)
     sums = [

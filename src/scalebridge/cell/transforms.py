@@ -1,4 +1,4 @@
-"""Sine and cosine transforms of type I along an axis, as products with dense matrices.
+"""Sine and cosine transforms along an axis, as products with dense matrices.
 
 For the sides that images have (to about 500 voxels) a product beats the real FFT of the
 odd or even extension, which moves twice the memory several times.
@@ -33,6 +33,18 @@ def norms(voxels: int) -> np.ndarray:
     squares = np.full(voxels + 1, 0.5 * voxels)
     squares[[0, -1]] = voxels
     return squares
+
+
+def centred_sine(voxels: int) -> np.ndarray:
+    """Return sin(π k (i+½) / n), k = 1 … n: from the centres of n voxels, zero on the faces."""
+    centres, modes = np.arange(voxels) + 0.5, np.arange(1, voxels + 1)
+    return np.sin(np.pi * np.outer(modes, centres) / voxels)
+
+
+def centred_cosine(voxels: int) -> np.ndarray:
+    """Return cos(π k (i+½) / n), k = 0 … n−1: from the centres of n voxels, flat on the faces."""
+    centres, modes = np.arange(voxels) + 0.5, np.arange(voxels)
+    return np.cos(np.pi * np.outer(modes, centres) / voxels)
 
 
 def along(matrix: np.ndarray, u: Array, axis: int) -> Array:

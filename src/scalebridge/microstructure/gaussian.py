@@ -61,7 +61,8 @@ def gaussian_field(
         Positive, sum 1; met to the voxel.
     length : float or (axis,) [length]
         Correlation length ℓ in the unit of `spacing`; one per axis stretches the field.
-    seed : whole number; the same seed gives the same image
+    seed : int
+        The same seed gives the same image.
     covariance : "gaussian", "exponential" or function
         g = exp(−r²/ℓ²) with smooth surfaces, g = exp(−r/ℓ) with rough ones, or a function
         of the array r/ℓ with g(0) = 1. Distances are to the nearest periodic image.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "order": ("C", "F"),
-    "element": ("reduced", "full", "bbar"),
+    "element": ("reduced", "full", "bbar", "volume"),
     "plane": ("strain", "stress", "generalized"),
     "boundary": ("periodic", "kinematic", "static", "rollers", "through", "all"),
     "measure": ("tensor", "residual"),

@@ -381,7 +381,9 @@ class _Run:
             iterations=tuple(s.iteration for s in steps),
             residual=max((s.residual for s in steps), default=np.nan),
             error_estimate=max((s.error for s in steps), default=np.nan),
-            hill_mandel=evidence.hill_mandel(self.averages, done),
+            hill_mandel=evidence.hill_mandel(
+                self.averages, done, one_problem=cell.boundary != "through"
+            ),
             hourglass=hourglass,
             converged=not text and len(done) == len(self.tensor),
             message=text,

@@ -23,7 +23,8 @@ class HillMandel(NamedTuple):
     symmetry : float
         Between load cases: ‖S − Sᵀ‖/‖S‖ with S_ab = ē_a·σ̄_b, the plain volume
         averages. Equilibrium and compatibility make it zero, at first order in
-        the fields' error.
+        the fields' error. NaN for transport through a cell, where each load case
+        is a problem of its own.
     boundary_work : float
         Largest relative difference, over load cases, of the volume average
         ⟨σ·ε⟩ and the work of the nodal reactions on the boundary of the cell,
@@ -36,15 +37,19 @@ class HillMandel(NamedTuple):
     boundary_work: float
 
 
-def hill_mandel(averages: np.ndarray, outcomes: Sequence[cg.Outcome]) -> HillMandel:
-    """Compare averages between load cases, and with the boundary's work."""
+def hill_mandel(
+    averages: np.ndarray, outcomes: Sequence[cg.Outcome], one_problem: bool = True
+) -> HillMandel:
+    """Compare averages between load cases of one problem, and with the boundary's work."""
     if not outcomes:
         return HillMandel(np.nan, np.nan)
     loaded = [case for case, o in enumerate(outcomes) if not o.carries_nothing]
     if not loaded:
         return HillMandel(0.0, 0.0)
     block = averages[np.ix_(loaded, loaded)]
-    symmetry = float(np.linalg.norm(block - block.T) / np.linalg.norm(block))
+    symmetry = np.nan
+    if one_problem:
+        symmetry = float(np.linalg.norm(block - block.T) / np.linalg.norm(block))
     largest = max(outcomes[case].energy for case in loaded)
     work = max(abs(outcomes[case].boundary_work - outcomes[case].energy) for case in loaded)
     return HillMandel(symmetry, work / largest)

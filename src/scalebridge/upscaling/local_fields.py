@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell import media, stencil
+from scalebridge.cell import media, stencil, volumes
 from scalebridge.cell.cell import Cell
 
 
@@ -26,12 +26,29 @@ class LocalFields:
         Flux, or stress in Mandel components, averaged over each voxel.
     fluctuation : (unknown, x, y[, z])
         What the potential or displacement has beside the affine part, at the nodes: the lower
-        corners of the voxels, and along an axis that is not periodic also the last upper ones.
+        corners of the voxels, and along an axis that is not periodic also the last upper ones;
+        with finite volumes at the voxels' centres.
     """
 
     gradient: np.ndarray
     flux: np.ndarray
     fluctuation: np.ndarray
+
+
+def _of_volumes(cell: Cell, u: Any, unit: float, mean: np.ndarray) -> LocalFields:
+    """Return the averages over voxels of what finite volumes have on the faces.
+
+    On both sides of a face the gradient is the flux over the voxel's conductivity; a perfect
+    insulator has none (NaN).
+    """
+    disc = cell.discretisation
+    table = media.pack(disc, cell.moduli())
+    scaled = tuple(a / unit for a in u)
+    faces = volumes.fluxes(disc, scaled, jnp.asarray(mean), cell.materials, table)
+    flux = np.stack([np.asarray(q) for q in volumes.at_voxels(disc, faces)])
+    k = np.asarray(table)[0][np.asarray(stencil.interior(cell.materials, disc.bounded))]
+    gradient = np.divide(flux, k, out=np.full_like(flux, np.nan), where=k > 0)
+    return LocalFields(gradient, flux, np.stack([np.asarray(a) for a in u]))
 
 
 def local_fields(cell: Cell, states: Sequence[Any], mean: np.ndarray) -> LocalFields:
@@ -42,6 +59,8 @@ def local_fields(cell: Cell, states: Sequence[Any], mean: np.ndarray) -> LocalFi
         reduce(jnp.add, [m * state[j] for m, state in zip(mean, states, strict=True)])
         for j in range(disc.unknowns)
     )
+    if disc.element == "volume":
+        return _of_volumes(cell, u, unit, mean)
     wrapped = tuple(stencil.wrap(a / unit, disc.bounded) for a in u)
     average = jnp.asarray(mean)
     table = media.pack(disc, cell.moduli())
