@@ -16,12 +16,11 @@ from hypothesis.extra.numpy import arrays
 import scalebridge as sb
 from scalebridge import InputError, tensors
 from scalebridge.analytic import Laminate
-from scalebridge.cell.discretisation import ELEMENTS
 from scalebridge.laws import Elastic, IsotropicElastic, PlaneStrain, PlaneStress
 from scalebridge.tensors import rotation_from_euler
 
 SOLVED = {"tolerance": 1e-9, "measure": "residual"}  # the tensor's error is the square of it
-elements = pytest.mark.parametrize("element", ELEMENTS)
+elements = pytest.mark.parametrize("element", ["reduced", "full", "bbar"])
 IN = np.array([0, 1, 5])  # 11, 22, 12 of six
 TWO = {"a": 0, "b": 1}
 
@@ -70,13 +69,15 @@ def entries(mandel):
 @elements
 @settings(deadline=None, max_examples=6)
 @given(
-    E=st.floats(0.05, 20.0),
+    E=st.floats(2.0, 50.0),
     nu=st.tuples(st.floats(-0.4, 0.49), st.floats(-0.4, 0.49)),
 )
 def test_thin_laminate_entry_by_entry(element, E, nu):
     """Two fifths of A along y, exact with every element."""
     laws = IsotropicElastic(1.0, nu[0]), IsotropicElastic(E, nu[1])
-    C = solve(layers((4, 5), 1), laws, plane="stress", element=element).tensor
+    cell = cell_of(layers((4, 5), 1), laws, plane="stress", element=element)
+    # By the energy's error: the residual is relative to a load that vanishes where ν hardly differs.
+    C = sb.effective(cell, 1e-12).tensor
     close(entries(C), thin_laminate(0.4, (1.0, nu[0]), (E, nu[1])))
     assert np.abs(C[:2, 2]).max() < 1e-12 * C.max()
 
@@ -160,13 +161,14 @@ def images(shape, phases=2):
     return arrays(np.int8, shape, elements=st.integers(0, phases - 1)).map(complete)
 
 
-def area_modulus(law):
-    return float(law.lam + law.mu)
+def lame(E, nu):
+    """λ and μ."""
+    return E * nu / ((1 + nu) * (1 - 2 * nu)), E / (2 * (1 + nu))
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "kinematic", "static", "rollers"])
 @settings(deadline=None, max_examples=4)
-@given(quarter=images((3, 3)), E=st.floats(0.05, 20.0), nu=st.floats(-0.4, 0.45))
+@given(quarter=images((3, 3)), E=st.floats(2.0, 50.0), nu=st.floats(-0.4, 0.45))
 def test_hill_relations(boundary, quarter, E, nu):
     """el.hill.UD (Hill 1964, JMPS 12:199), at any resolution, in every space.
 
@@ -176,14 +178,15 @@ def test_hill_relations(boundary, quarter, E, nu):
     """
     labels = np.block([[quarter, np.rot90(quarter, -1)], [np.rot90(quarter), quarter[::-1, ::-1]]])
     laws = [IsotropicElastic(1.0, 0.3), IsotropicElastic(E, nu)]
-    k = np.array([area_modulus(law) for law in laws])
+    E_i, nu_i = np.array([1.0, E]), np.array([0.3, nu])
+    lam, mu = lame(E_i, nu_i)
+    k = lam + mu
     if abs(k[1] - k[0]) < 0.02:  # then Hill's slope is a quotient of rounding errors
         return
     eff = solve(labels, laws, plane="generalized", boundary=boundary, element="full")
     C, f = eff.tensor, labels.mean()
-    share, E_i, nu_i = np.array([1 - f, f]), np.array([1.0, E]), np.array([0.3, nu])
-    lame = k - E_i / (2 * (1 + nu_i))
-    a = -(lame[1] - lame[0]) / (2 * (k[1] - k[0]))
+    share = np.array([1 - f, f])
+    a = -(lam[1] - lam[0]) / (2 * (k[1] - k[0]))
     strain = np.array([a, a, 1.0, 0, 0, 0])
     moduli = np.stack([np.asarray(law.modulus) for law in laws])
     scale = np.abs(C).max() * max(1.0, abs(a))
@@ -200,11 +203,11 @@ def test_hill_relations(boundary, quarter, E, nu):
 
 
 @settings(deadline=None, max_examples=6)
-@given(labels=images((6, 6)), E=st.floats(0.05, 20.0), nu=st.floats(-0.4, 0.45))
+@given(labels=images((6, 6)), E=st.floats(2.0, 50.0), nu=st.floats(-0.4, 0.45))
 def test_load_without_fluctuation(labels, E, nu):
     """The same strain in any image, symmetric or not: the average stress is the mean."""
     laws = [IsotropicElastic(1.0, 0.3), IsotropicElastic(E, nu)]
-    (lam1, mu1), (lam2, mu2) = ((float(law.lam), float(law.mu)) for law in laws)
+    (lam1, mu1), (lam2, mu2) = lame(1.0, 0.3), lame(E, nu)
     difference = lam2 + mu2 - lam1 - mu1
     if abs(difference) < 0.02:
         return
@@ -248,16 +251,22 @@ FIBRES = {
 }
 
 
+def energies(constants):
+    xx, xy, _, zz, along, across = constants
+    return np.array([xx + xy, xx - xy, zz, along, across])
+
+
 @pytest.mark.parametrize("record", FIBRES)
 def test_square_arrays_of_fibres(record):
     """From above, and down by half with each halving of the voxels.
 
     The image's fraction is not quite the circle's; its part of the error is taken off, by the
-    slope over the fraction. What remains is of order h: as if the matrix next to the interface
-    were stiff for a fraction of a voxel, h/4 at most, since `full` elements are bounds for
-    stairs that go in and out by half a voxel.
+    slope over the fraction. What remains is of order h: as if the fibre were thicker by part of a
+    voxel, at most h/4, since the stairs go in and out by up to h/2. All of that holds for moduli
+    that are energies: area modulus C_xx + C_xy, C_xx − C_xy, C_zz, G12 and G23.
     """
     fraction, fibre, matrix, values = FIBRES[record]
+    values = energies(values)
     laws = {"matrix": matrix, "fibre": fibre}
 
     def constants(n, f):
@@ -265,8 +274,7 @@ def test_square_arrays_of_fibres(record):
         cell = sb.Cell(micro, laws, plane="generalized", element="full")
         V = sb.effective(cell).voigt
         close(V[:2, :2], V[1::-1, 1::-1], 1e-5)
-        found = V[[0, 0, 0, 2, 4, 5], [0, 1, 2, 2, 4, 5]]
-        return found, micro.volume_fractions["fibre"]
+        return energies(V[[0, 0, 0, 2, 4, 5], [0, 1, 2, 2, 4, 5]]), micro.volume_fractions["fibre"]
 
     (low, f_low), (high, f_high) = (constants(64, fraction + d) for d in (-0.03, 0.03))
     slope = (high - low) / (f_high - f_low)
@@ -276,10 +284,10 @@ def test_square_arrays_of_fibres(record):
         excess.append(found - values - slope * (f - fraction))
         layer = 2 * np.sqrt(np.pi * fraction) / (4 * n)  # perimeter × h/4
         # And a part in a thousand, where fraction and slope hardly matter.
-        assert np.all(np.abs(excess[-1]) < np.abs(slope) * layer + 1e-3 * np.abs(values))
-        # Energies from above: C_xx, C_zz, G12 and G23 are, to the curvature over the fraction.
-        assert np.all(excess[-1][[0, 3, 4, 5]] > -1e-5 * np.array(values)[[0, 3, 4, 5]])
-    ratio = excess[1][[0, 4, 5]] / excess[0][[0, 4, 5]]
+        assert np.all(excess[-1] < slope * layer)
+        # C_zz is nearly that of the mixture: nothing is left but the curvature over the fraction.
+        assert np.all(excess[-1] > -1e-5 * values)
+    ratio = excess[1][[0, 1, 3, 4]] / excess[0][[0, 1, 3, 4]]
     assert np.all((ratio > 0.3) & (ratio < 0.7))
 
 

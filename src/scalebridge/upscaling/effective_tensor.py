@@ -259,8 +259,15 @@ def effective(
             "`effective` works on concrete values, but a JAX transformation is under way; "
             "use cell.tangent(), the same tensor as a pure function"
         )
-    problems = _problems(cell, options)
-    run = _Run(cell, problems, target, fields, tolerance, measure, time.perf_counter() - start)
+    run = _Run(
+        cell,
+        _Problems(cell, options),
+        target,
+        fields,
+        tolerance,
+        measure,
+        time.perf_counter() - start,
+    )
     try:
         run.solve_all(progress)
     except KeyboardInterrupt:
@@ -294,11 +301,24 @@ def _target(
     return cg.Target(residual=residual, error=tolerance)
 
 
-def _problems(cell: Cell, options: Solver) -> list[LinearCellProblem]:
-    """Return the problem of each load case: one for all, but for transport through the cell."""
-    if cell.boundary == "through":
-        return [LinearCellProblem(cell.along(axis), options) for axis in range(cell.dim)]
-    return [LinearCellProblem(cell, options)] * cell.kinematics.size
+class _Problems:
+    """The problem of each load case: one for all, but for transport through the cell.
+
+    Only one at a time is kept, since each has its arrays.
+    """
+
+    def __init__(self, cell: Cell, options: Solver) -> None:
+        self.cell, self.options = cell, options
+        self.is_one = cell.boundary != "through"
+        self._case, self._problem = -1, LinearCellProblem(cell, options)
+        self.scale = self._problem.scale
+
+    def __getitem__(self, case: int) -> LinearCellProblem:
+        if not self.is_one and case != self._case:
+            del self._problem  # before the next takes memory
+            self._case = case
+            self._problem = LinearCellProblem(self.cell.along(case), self.options)
+        return self._problem
 
 
 class _Run:
@@ -307,7 +327,7 @@ class _Run:
     def __init__(
         self,
         cell: Cell,
-        problems: list[LinearCellProblem],
+        problems: _Problems,
         target: cg.Target,
         fields: bool,
         tolerance: float,
@@ -342,7 +362,7 @@ class _Run:
             self.outcomes.append(outcome)
             # ⟨(ē_a + ∇u_a)·C·(ē_b + ∇u_b)⟩ = ē_a·σ̄_b + u_a·Bᵀσ_b / voxels
             for a, other in enumerate(self.outcomes):
-                if self.problems[a] is problem:
+                if self.problems.is_one or a == case:
                     work = float(kernels.dot(other.u, outcome.forces)) / voxels
                     self.tensor[a, case] = self.tensor[case, a] = outcome.flux[a] + work
                 else:
@@ -364,12 +384,14 @@ class _Run:
 
     def result(self, message: str) -> Effective:
         """Return what is known now."""
-        cell, done, scale = self.cell, self.outcomes, self.problems[0].scale
+        cell, done, scale = self.cell, self.outcomes, self.problems.scale
         steps = [o.step for o in done]
         text = message or self._failure()
         hourglass = None
         if cell.has_void:
-            hourglass = evidence.hourglass_share([p.levels[0].problem for p in self.problems], done)
+            hourglass = evidence.hourglass_share(
+                lambda case: self.problems[case].levels[0].problem, done
+            )
         volume = float(np.prod(cell.microstructure.spacing)) ** (1 / cell.dim)
         states = tuple(tuple(volume * u for u in o.u) for o in done) if self.fields else ()
         return Effective(
@@ -381,9 +403,7 @@ class _Run:
             iterations=tuple(s.iteration for s in steps),
             residual=max((s.residual for s in steps), default=np.nan),
             error_estimate=max((s.error for s in steps), default=np.nan),
-            hill_mandel=evidence.hill_mandel(
-                self.averages, done, one_problem=cell.boundary != "through"
-            ),
+            hill_mandel=evidence.hill_mandel(self.averages, done, one_problem=self.problems.is_one),
             hourglass=hourglass,
             converged=not text and len(done) == len(self.tensor),
             message=text,

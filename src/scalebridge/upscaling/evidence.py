@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -55,20 +55,23 @@ def hill_mandel(
     return HillMandel(symmetry, work / largest)
 
 
-def hourglass_share(problems: Sequence[cg.Problem], outcomes: Sequence[cg.Outcome]) -> float | None:
+def hourglass_share(
+    problem_of: Callable[[int], cg.Problem], outcomes: Sequence[cg.Outcome]
+) -> float | None:
     """Share of the hourglass modes in the energy of the fully integrated element.
 
     It is what the one-point element does not see of its own solution; 1 where
     its displacement is a mechanism.
     """
-    disc = problems[0].disc
-    if disc.element != "reduced" or not outcomes:
+    if not outcomes or problem_of(0).disc.element != "reduced":
         return None
-    shares = [0.0]
-    for case, (outcome, problem) in enumerate(zip(outcomes, problems, strict=False)):
-        if case == 0 or problem is not problems[case - 1]:
-            full = replace(problem.disc, element="full")
-            work = cg.Workspace(problem._replace(disc=full))
+    shares, before = [0.0], None
+    for case, outcome in enumerate(outcomes):
+        problem = problem_of(case)
+        disc = problem.disc
+        if problem is not before:
+            work = cg.Workspace(problem._replace(disc=replace(disc, element="full")))
+            before = problem
         mean = np.eye(disc.components)[case]
         useful = work.evaluate(outcome.u, mean) / disc.voxels
         energy = float(mean @ work.average_flux()) + useful
