@@ -264,7 +264,8 @@ def check_fcc(n):
         assert np.ptp(fluxes) / np.mean(fluxes) <= 1e-3
     porosity = cell.microstructure.volume_fractions["matrix"]
     k = np.diag(eff.tensor)
-    # A cubic array; the image is the same along each axis.
+    # A cubic array: the image is the same along each axis, and the tensor's error is the square
+    # of the fields'.
     close(k, np.full(3, k.mean()), 1e-6)
     # τ = ε k / k_eff > 1 (Epstein 1989: the square of the ratio of lengths); the upper bound of
     # Hashin & Shtrikman for pores in an insulator is k_eff = 2 ε / (3 − ε), τ = (3 − ε)/2.
@@ -310,6 +311,45 @@ def test_iterations_beside_the_periodic_ones(physics, boundary):
     coarse, fine = (iterations(physics, boundary, n) for n in (16, 32))
     assert fine <= factor * iterations(physics, "periodic", 32) + more
     assert fine <= max(1.15 * coarse, coarse + 1)
+
+
+ESTIMATED = [
+    ("conduction", "static", "full"),
+    ("conduction", "through", "reduced"),
+    ("elasticity", "static", "full"),
+    ("elasticity", "static", "reduced"),
+    ("elasticity", "kinematic", "full"),
+    ("elasticity", "kinematic", "reduced"),
+    ("elasticity", "rollers", "full"),
+]
+
+
+@pytest.mark.parametrize(("physics", "boundary", "element"), ESTIMATED)
+def test_estimate_bounds_the_true_error(physics, boundary, element):
+    """From above where the spectrum's floor is known, and not by more than phases and M⁻¹ allow.
+
+    In "static" mechanics none is known, and a quarter of the smallest Ritz value serves: an
+    estimate. Measured on 12 images at contrast 30: 0.05 to 0.94 of it is the true error.
+    """
+    if physics == "conduction":
+        laws = Conduction(1.0), Conduction(30.0)
+    else:
+        laws = IsotropicElastic(1.0, 0.3), IsotropicElastic(30.0, 0.2)
+    plane = "strain" if physics == "elasticity" else None
+    for seed in range(3):
+        labels = np.random.default_rng(seed).integers(0, 2, (12, 12))
+        cell = cell_of(labels, laws, boundary=boundary, element=element, plane=plane)
+        exact = np.diag(sb.effective(cell, 1e-10, "residual").tensor)
+        for tolerance in (1e-2, 1e-5):
+            reports = {}
+            eff = sb.effective(cell, tolerance, progress=lambda p, r=reports: r.update({p.case: p}))
+            estimates = np.array([reports[case].error_estimate for case in range(len(exact))])
+            true = np.diag(eff.tensor) / exact - 1
+            assert eff.error_estimate == estimates.max() <= tolerance
+            assert np.all(true > -1e-13)
+            certain = 1.0 if (physics, boundary) != ("elasticity", "static") else 2.0
+            assert np.all(true <= certain * estimates + 1e-13)
+            assert np.all(estimates <= 100 * (true + 1e-13))
 
 
 # --- Derivatives -----------------------------------------------------------------------------
@@ -410,7 +450,7 @@ def test_batches_and_traces():
 
 
 def test_void_inside_a_kinematic_cell():
-    """Void beside bounded ends, by `effective` and by `respond`; and refused where it must carry."""
+    """Void beside bounded ends, by `effective` and by `respond`."""
     labels = np.zeros((6, 6), int)
     labels[2:4, 2:4] = 1
     laws = IsotropicElastic(1.0, 0.3), Void()

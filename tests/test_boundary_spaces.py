@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from textbook import Assembled
 
 import scalebridge as sb
 from scalebridge import tensors
 from scalebridge.cell import bounded, media, space
-from scalebridge.laws import Conduction, Elastic, IsotropicElastic
+from scalebridge.laws import Conduction, Elastic, IsotropicElastic, Void
+from textbook import Assembled
 
 NAMES = "abc"
 PHASES = {"a": 0, "b": 1, "c": 2}
@@ -185,7 +185,61 @@ def test_through_transport_is_that_of_assembled_elements(shape):
     assert np.array_equal(found, np.diag(np.diag(found)))
 
 
+@pytest.mark.parametrize("name", ["strain, static", "conduction, kinematic"])
+def test_orientation_fields_in_bounded_cells(name):
+    """Phase b turned as a whole, phase c voxel by voxel; nothing lies outside the cell."""
+    physics, shape, element, boundary, _ = CASES[name]
+    cell, rng = cell_of(name), np.random.default_rng(6)
+    angles = {"b": np.array([0.4, 1.2, -0.3]), "c": rng.uniform(-3, 3, (3, *shape))}
+    turned = sb.Cell(
+        cell.microstructure,
+        cell.laws,
+        boundary=boundary,
+        element=element,
+        plane=cell.plane,
+        orientation=angles,
+    )
+    turn = tensors.rotate_tensor if physics == "conduction" else tensors.rotate_mandel4
+    keep = [0, 1] if physics == "conduction" else [0, 1, 5]
+    moduli = []
+    for index in np.ndindex(shape):
+        phase = NAMES[cell.microstructure.labels[index]]
+        C = np.asarray(cell.laws[phase].modulus)
+        if phase in angles:
+            angle = angles[phase] if phase == "b" else angles[phase][(..., *index)]
+            C = turn(C, tensors.rotation_from_euler(angle))
+        moduli.append(np.asarray(C)[np.ix_(keep, keep)])
+    everyone = np.arange(len(moduli)).reshape(shape)
+    expected = Assembled(turned.discretisation, everyone, np.array(moduli)).tensor
+    close(sb.effective(turned, **SOLVED).tensor, expected, 1e-10)
+
+
+POROUS = {
+    "kinematic": ("full", "kinematic"),
+    "platens": ("reduced", {"x": "free", "y": "kinematic"}),
+    # Frictionless plates on all sides: what replaces "rollers" where void meets the faces.
+    "smooth plates": ("full", {"x": ("kinematic", "free"), "y": ("free", "kinematic")}),
+}
+
+
+@pytest.mark.parametrize("name", POROUS)
+def test_void_on_the_faces(name):
+    """Void anywhere, the faces included, where no uniform flux is asked for."""
+    element, boundary = POROUS[name]
+    labels = np.random.default_rng(7).integers(0, 3, (6, 5))
+    labels.flat[:3] = 0, 1, 2
+    micro = sb.Microstructure(labels, SPACING[2], PHASES)
+    laws = {"a": IsotropicElastic(1.0, 0.3), "b": IsotropicElastic(5.0, 0.1), "c": Void()}
+    cell = sb.Cell(micro, laws, boundary=boundary, element=element, plane="strain")
+    found, expected = sb.effective(cell, **SOLVED), assembled(cell).tensor
+    close(found.tensor, expected, 1e-10)
+    assert found.hill_mandel.boundary_work < 1e-7
+    with pytest.raises(sb.InputError, match="void and cannot carry it, which is infeasible"):
+        cell.with_boundary("rollers")
+
+
 # --- Homogeneous media, and evidence ---------------------------------------------------------
+
 
 def is_held(name):
     """Whether no side is free of flux: then the affine field solves a homogeneous cell."""
@@ -216,11 +270,9 @@ def test_hill_mandel_can_fail(name):
     rough = sb.effective(cell_of(name), solver=sb.Solver(max_iterations=1), throw=False)
     assert not rough.converged
     assert "not converged in 1 iterations" in rough.message
-    # Measured: above 2e-3 in each of these cells.
-    assert rough.hill_mandel.boundary_work > 1e-4
-    driven = np.flatnonzero(np.diag(rough.tensor))
-    if len(driven) > 1:
-        assert rough.hill_mandel.symmetry > 1e-4
+    # Measured: 1.6e-3 to 0.13, and 0.01 to 0.5.
+    assert rough.hill_mandel.boundary_work > 1e-3
+    assert rough.hill_mandel.symmetry > 1e-3
 
 
 # --- The space -------------------------------------------------------------------------------

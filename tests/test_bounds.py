@@ -267,7 +267,7 @@ def test_options_reach_effective():
 
 def test_refused():
     labels = np.random.default_rng(0).integers(0, 2, SHAPE)
-    with pytest.raises(InputError, match="`boundaries` must be among .* but one is 'rollers'"):
+    with pytest.raises(InputError, match=r"`boundaries` must be among .* but one is 'rollers'"):
         sb.bounds(cell(labels, phases("conduction", 2.0)), boundaries=["rollers"])
     with pytest.raises(InputError, match="`cell` must be a Cell, but is a ndarray"):
         sb.bounds(labels)
@@ -315,7 +315,7 @@ def test_hashin_shtrikman_in_space():
 
 @pytest.mark.parametrize("plane", ["strain", "stress"])
 def test_hashin_shtrikman_in_the_plane(plane):
-    """Hashin 1965, of area moduli k: s = 1/(k + G) and (k + 2G)/(2G (k + G)); "stress" its own k."""
+    """Hashin 1965, of area moduli k (of the plane state): s = 1/(k + G), (k + 2G)/(2G (k + G))."""
     labels = np.random.default_rng(0).integers(0, 2, SHAPE)
     labels[0] = 0
     f = 1 - labels.mean()

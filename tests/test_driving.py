@@ -99,7 +99,7 @@ def test_completion_is_a_stationary_energy(seed, prescribed, values, step):
 def test_medium_without_modulus_in_a_direction():
     """A flux across it is infeasible; none is not, and leaves the gradient at zero there."""
     k = np.diag([2.0, 0.0])
-    with pytest.raises(InputError, match="`flux` is infeasible: .*the flux 1, 2 asks for"):
+    with pytest.raises(InputError, match=r"`flux` is infeasible: .*the flux 1, 2 asks for"):
         average_state(k, None, [1.0, 1e-3], ("1", "2"))
     with pytest.raises(InputError, match="infeasible"):
         average_state(k, [1.0, NAN], [NAN, -1.0], ("1", "2"))
@@ -171,9 +171,7 @@ def test_local_fields_average_to_what_was_asked(case, data):
     eff = solved(*case)
     size = len(eff.tensor)
     values, by_flux = data.draw(numbers(size)), data.draw(arrays(bool, size))
-    local = eff.local(
-        gradient=np.where(by_flux, NAN, values), flux=np.where(by_flux, values, NAN)
-    )
+    local = eff.local(gradient=np.where(by_flux, NAN, values), flux=np.where(by_flux, values, NAN))
     gradient, flux = mean(local.gradient), mean(local.flux)
     scale = max(np.abs(gradient).max(), np.abs(flux).max(), 1.0)
     asked = np.where(by_flux, flux, gradient)

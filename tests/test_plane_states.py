@@ -76,7 +76,7 @@ def test_thin_laminate_entry_by_entry(element, E, nu):
     """Two fifths of A along y, exact with every element."""
     laws = IsotropicElastic(1.0, nu[0]), IsotropicElastic(E, nu[1])
     cell = cell_of(layers((4, 5), 1), laws, plane="stress", element=element)
-    # By the energy's error: the residual is relative to a load that vanishes where ν hardly differs.
+    # By the energy's error: the residual is relative to loads that nearly vanish for some ν.
     C = sb.effective(cell, 1e-12).tensor
     close(entries(C), thin_laminate(0.4, (1.0, nu[0]), (E, nu[1])))
     assert np.abs(C[:2, 2]).max() < 1e-12 * C.max()
@@ -341,5 +341,5 @@ def test_derivatives_of_a_long_laminate():
 def test_a_plane_law_has_no_third_axis():
     """A law of three components cannot answer six strains, whatever its plane state."""
     laws = [PlaneStrain(IsotropicElastic(1.0, 0.3)), IsotropicElastic(2.0, 0.3)]
-    with pytest.raises(InputError, match="3 components cannot fill a cell that has 6"):
+    with pytest.raises(InputError, match="is two-dimensional|3 components cannot fill a cell"):
         sb.effective(cell_of(layers((2, 2), 0), laws, plane="generalized"))

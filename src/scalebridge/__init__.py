@@ -25,6 +25,7 @@ _HOMES = {
     "bounds": "upscaling",
     "effective": "upscaling",
     "generate": "microstructure",
+    "material_card": "study.cards",
     "plot_estimates": "study.estimates",
     "read": "microstructure",
 }
@@ -44,6 +45,7 @@ __all__ = [
     "effective",
     "generate",
     "laws",
+    "material_card",
     "plot_estimates",
     "read",
     "tensors",
@@ -67,5 +69,6 @@ if TYPE_CHECKING:
     from scalebridge.cell import Cell, Solver
     from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
+    from scalebridge.study.cards import material_card
     from scalebridge.study.estimates import plot_estimates
     from scalebridge.upscaling import Effective, bounds, effective

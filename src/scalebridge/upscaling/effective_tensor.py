@@ -310,7 +310,7 @@ class _Problems:
     def __init__(self, cell: Cell, options: Solver) -> None:
         self.cell, self.options = cell, options
         self.is_one = cell.boundary != "through"
-        self._case, self._problem = -1, LinearCellProblem(cell, options)
+        self._case, self._problem = 0, LinearCellProblem(cell, options)
         self.scale = self._problem.scale
 
     def __getitem__(self, case: int) -> LinearCellProblem:

@@ -1,0 +1,271 @@
+"""What the parts of a study are made of: numbers, words, quantities, and mappings of known keys.
+
+Every check here raises ``ValueError`` with "must be …, but is …"; `studyfile` puts the file,
+the line and the key before it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from scalebridge.study.units import CONDUCTIVITIES, KINDS, parse_quantity, tell
+
+_NUMBER = {"type": "number"}
+_WHOLE = {"type": "integer"}
+
+
+class Part(BaseModel):
+    """A mapping of known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = list(cls.model_fields)
+            for key in data:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError("unknown", "unknown", {"key": key, "known": known})
+            for key, field in cls.model_fields.items():
+                if field.is_required() and key not in data:
+                    raise PydanticCustomError("absent", "absent", {"key": key})
+        return data
+
+
+def _leaf(check: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(schema)]
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
+        return float(value)
+    remedy = "; fractions and numbers of voxels have no unit" if isinstance(value, str) else ""
+    raise ValueError(f"must be a number, but is {tell(value)}{remedy}")
+
+
+def _whole(value: Any, low: int = 0) -> int:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or not low <= value < 1 << 62:
+        raise ValueError(f"must be a whole number ≥ {low}, but is {tell(value)}")
+    return int(value)
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 400:
+        quote = f"; write '{value}'" if isinstance(value, int | float) else ""
+        raise ValueError(f"must be a word, but is {tell(value)}{quote}")
+    return value
+
+
+def _list(value: Any, item: Callable[[Any], Any], count: int | None = None) -> list[Any]:
+    if not isinstance(value, list) or not value or (count and len(value) != count):
+        raise ValueError(f"must be a list{f' of {count}' if count else ''}, but is {tell(value)}")
+    return [item(v) for v in value]
+
+
+def _one_or_each(item: Callable[[Any], Any], value: Any) -> Any:
+    """Return one value, or one for each axis."""
+    return _list(value, item) if isinstance(value, list) else item(value)
+
+
+def _matrix(item: Callable[[Any], Any], sizes: tuple[int, ...], value: Any) -> list[list[Any]]:
+    size = len(value) if isinstance(value, list) else 0
+    if size not in sizes or any(not isinstance(r, list) or len(r) != size for r in value):
+        words = " or ".join(f"{n} × {n}" for n in sizes)
+        raise ValueError(f"must be a matrix {words}, as a list of rows, but is {tell(value)}")
+    return [[item(v) for v in row] for row in value]
+
+
+def _range(value: Any) -> Any:
+    """Return a label, an inclusive range ``LOW:HIGH`` as a tuple, or a list of these."""
+    if isinstance(value, list) and value:
+        return [_range(v) for v in value if not isinstance(v, list)] or _range(None)
+    if isinstance(value, str) and ":" in value:
+        low, _, high = value.partition(":")
+        try:
+            ends = tuple(_end(text) for text in (low, high))
+        except ValueError:
+            ends = ()
+        if len(ends) == 2 and all(map(math.isfinite, ends)):
+            return ends
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62:
+        return value
+    raise ValueError(
+        f"must be a label such as 0, a range such as 0:89 (ends included) or a list of these, "
+        f"but is {tell(value)}"
+    )
+
+
+def _end(text: str) -> float:
+    return int(text) if re.fullmatch(r"\s*[-+]?\d{1,18}\s*", text) else float(text)
+
+
+def _phases(value: Any) -> Any:
+    if isinstance(value, list):
+        return _list(value, _word)
+    if not isinstance(value, dict) or not value:
+        raise ValueError(
+            "must map names to labels or ranges (void: 0:89), or list names for threshold and "
+            f"method, but is {tell(value)}"
+        )
+    return {_word(name): _named(name, _range, where) for name, where in value.items()}
+
+
+def _named(name: str, check: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise ValueError(f"[{name}] {error}") from None
+
+
+def _slices(value: Any) -> dict[str, tuple[int | None, int | None]]:
+    found = {}
+    for axis, text in (value if isinstance(value, dict) else {}).items():
+        ends = re.fullmatch(r"\s*(-?\d{1,9})?\s*:\s*(-?\d{1,9})?\s*", str(text))
+        if axis not in {"x", "y", "z"} or ends is None:
+            found.clear()
+            break
+        found[axis] = (int(ends[1]) if ends[1] else None, int(ends[2]) if ends[2] else None)
+    if not found:
+        raise ValueError(
+            "must give START:STOP in voxels by axis, such as {x: 0:50, z: 10:60}, but is "
+            f"{dict(value) if isinstance(value, dict) else tell(value)}"[:160]
+        )
+    return found
+
+
+def _boundary(value: Any) -> Any:
+    if isinstance(value, dict) and value:
+        return {
+            axis: _list(kind, _word) if isinstance(kind, list) else _word(kind)
+            for axis, kind in value.items()
+        }
+    if isinstance(value, str):
+        return value
+    raise ValueError(
+        "must be a word such as periodic, or one for each axis such as "
+        f"{{x: free, y: free, z: kinematic}}, but is {tell(value)}"
+    )
+
+
+def _cases(value: Any) -> bool | list[str]:
+    if isinstance(value, bool):
+        return value
+    listed = value if isinstance(value, list) else [value]
+    words = [str(v) for v in listed if isinstance(v, str | int) and not isinstance(v, bool)]
+    if not words or len(words) != len(listed):
+        raise ValueError(
+            "must be true (the first load case), false, all, or a list of load cases such as "
+            f"[11, 12] or [x, y], but is {tell(value)}"
+        )
+    return words
+
+
+def _ratio(value: Any) -> float:
+    return value if value == math.inf else _number(value)
+
+
+def _direction(value: Any) -> Any:
+    return _list(value, _number) if isinstance(value, list) else _axis(value)
+
+
+def _axis(value: Any) -> str:
+    if value not in ("x", "y", "z"):
+        raise ValueError(f"must be x, y or z, but is {tell(value)}")
+    return str(value)
+
+
+def _turns(value: Any) -> Any:
+    """Return how fibres lie: a word, a direction, or an orientation tensor."""
+    if isinstance(value, str):
+        return _word(value)
+    if isinstance(value, list) and any(isinstance(row, list) for row in value):
+        return _matrix(_number, (3,), value)
+    if isinstance(value, list):
+        return _list(value, _number, 3)
+    raise ValueError(
+        "must be x, y, z, random, planar, a direction such as [1, 1, 0] or an orientation tensor "
+        f"3 × 3, but is {tell(value)}"
+    )
+
+
+def _quantity(*kinds: str) -> tuple[Callable[[Any], Any], dict[str, Any]]:
+    schema = {
+        "anyOf": [_NUMBER, {"type": "string"}],
+        "description": f"a number, or e.g. {KINDS[kinds[0]][2]}",
+    }
+    return partial(parse_quantity, kinds=kinds), schema
+
+
+def _array(item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": item}
+
+
+def _or_array(item: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [item, _array(item)]}
+
+
+_STRING = {"type": "string"}
+_length, _length_schema = _quantity("length")
+_stress, _stress_schema = _quantity("stress")
+_angle, _angle_schema = _quantity("angle")
+_k, _k_schema = _quantity(*CONDUCTIVITIES)
+
+
+def _conductivity(value: Any) -> Any:
+    return _matrix(_k, (2, 3), value) if isinstance(value, list) else _k(value)
+
+
+Number = _leaf(_number, _NUMBER)
+Numbers = _leaf(partial(_list, item=_number), _array(_NUMBER))
+NumberOrNumbers = _leaf(partial(_one_or_each, _number), _or_array(_NUMBER))
+Three = _leaf(partial(_list, item=_number, count=3), _array(_NUMBER))
+Matrix3 = _leaf(partial(_matrix, _number, (3,)), _array(_array(_NUMBER)))
+SemiAxes = _leaf(partial(_list, item=_ratio), _array(_NUMBER))
+Whole = _leaf(_whole, _WHOLE)
+Count = _leaf(partial(_whole, low=1), _WHOLE)
+Shape = _leaf(partial(_list, item=partial(_whole, low=1)), _array(_WHOLE))
+Counts = _leaf(partial(_one_or_each, partial(_whole, low=1)), _or_array(_WHOLE))
+Word = _leaf(_word, _STRING)
+Words = _leaf(partial(_list, item=_word), _array(_STRING))
+Axis = _leaf(_axis, {"enum": ["x", "y", "z"]})
+Direction = _leaf(_direction, {"anyOf": [{"enum": ["x", "y", "z"]}, _array(_NUMBER)]})
+FibreOrientation = _leaf(_turns, {"anyOf": [_STRING, _array({})]})
+Length = _leaf(_length, _length_schema)
+Spacing = _leaf(partial(_one_or_each, _length), _or_array(_length_schema))
+Stress = _leaf(_stress, _stress_schema)
+Stresses = _leaf(partial(_list, item=_stress, count=3), _array(_stress_schema))
+Stiffness = _leaf(partial(_matrix, _stress, (6,)), _array(_array(_stress_schema)))
+Conductivity = _leaf(_conductivity, {"anyOf": [_k_schema, _array(_array(_k_schema))]})
+Angle = _leaf(_angle, _angle_schema)
+Angles = _leaf(partial(_list, item=_angle, count=3), _array(_angle_schema))
+_WHERE = {"anyOf": [_WHOLE, _STRING, _array({"anyOf": [_WHOLE, _STRING]})]}
+Phases = _leaf(
+    _phases,
+    {"anyOf": [{"type": "object", "additionalProperties": _WHERE}, _array(_STRING)]},
+)
+Slices = _leaf(
+    _slices,
+    {
+        "type": "object",
+        "properties": dict.fromkeys("xyz", _STRING),
+        "additionalProperties": False,
+    },
+)
+Boundary = _leaf(
+    _boundary,
+    {"anyOf": [_STRING, {"type": "object", "additionalProperties": _or_array(_STRING)}]},
+)
+Cases = _leaf(_cases, {"anyOf": [{"type": "boolean"}, *_or_array(_WHOLE)["anyOf"], _STRING]})
+Cases = _leaf(
+    _cases,
+    {"anyOf": [{"type": "boolean"}, _STRING, _WHOLE, _array({"anyOf": [_STRING, _WHOLE]})]},
+)

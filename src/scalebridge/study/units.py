@@ -1,0 +1,135 @@
+"""Quantities at the door of a study: numbers as they are, words such as ``3.5 GPa`` in SI."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from scalebridge.errors import did_you_mean
+
+#: Kind → unit in SI, how it is called, an example, and other usual units.
+KINDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "length": ("m", "a length", "1.3 um", ("nm", "µm", "mm", "cm", "inch")),
+    "stress": ("Pa", "a stress", "3.5 GPa", ("kPa", "MPa", "N/mm^2", "psi", "ksi", "bar")),
+    "angle": ("rad", "an angle", "30 deg", ("degree",)),
+    "conduction": ("W/m/K", "a thermal conductivity", "80 W/m/K", ("mW/m/K", "W/cm/K")),
+    "diffusion": ("m^2/s", "a diffusivity", "1e-9 m^2/s", ("cm^2/s", "um^2/s", "mm^2/s")),
+    "electric": ("S/m", "an electric conductivity", "2 S/m", ("S/cm", "mS/cm", "MS/m")),
+    "dielectric": ("F/m", "a permittivity", "8.85 pF/m", ("nF/m", "uF/m")),
+}
+CONDUCTIVITIES = ("conduction", "diffusion", "electric", "dielectric")
+_UNITED = re.compile(r"\s*([-+]?(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*")
+_UNIT = re.compile(r"(?!.*\d\d)[^\W\d_][\w\s*/^()·.-]{0,39}|°")  # pint evaluates what it is given
+
+
+class Quantity(float):
+    """A number in SI where it was given with a unit, else as it was given.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`; of conductivities without a unit the first.
+    unit : str
+        As given; empty without one.
+    """
+
+    kind: str
+    unit: str
+
+    def __new__(cls, value: float, kind: str, unit: str = "") -> Quantity:
+        self = super().__new__(cls, value)
+        self.kind, self.unit = kind, unit
+        return self
+
+
+def parse_quantity(value: Any, kinds: tuple[str, ...]) -> Quantity:
+    """Return a quantity of one of the kinds from a number or from words.
+
+    Examples
+    --------
+    >>> parse_quantity("3.5 GPa", ("stress",)), parse_quantity(210e9, ("stress",))
+    (3500000000.0, 210000000000.0)
+
+    Raises
+    ------
+    ValueError
+        What is neither, or of another kind.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = _float(value)
+        if not math.isfinite(number):
+            raise ValueError(f"must be a finite number, but is {value!r}"[:120])
+        return Quantity(number, kinds[0])
+    names = " or ".join(KINDS[kind][1] for kind in kinds[:1])
+    wanted = f"must be {names}, a number or e.g. {KINDS[kinds[0]][2]!r}"
+    found = _UNITED.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{wanted}, but is {tell(value)}")
+    factor, kind = _factor(found[2], kinds, wanted, value)
+    number = float(Decimal(found[1]) * Decimal(repr(factor)))
+    if not math.isfinite(number):
+        raise ValueError(f"must be a finite number, but is {tell(value)}")
+    return Quantity(number, kind, found[2])
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def tell(value: Any) -> str:
+    """Return what a value is, short enough for one line."""
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        text = repr(value)
+    except ValueError:  # whole numbers of thousands of digits
+        return "a huge number"
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _factor(unit: str, kinds: tuple[str, ...], wanted: str, value: str) -> tuple[float, str]:
+    """Return what the unit is in SI, and its kind."""
+    import pint
+
+    if not _UNIT.fullmatch(unit):
+        raise ValueError(f"{wanted}, but is {tell(value)}")
+    registry = _registry()
+    try:
+        one = registry.Quantity(1.0, registry.parse_units(unit.replace("·", "*")))
+    except pint.UndefinedUnitError:
+        usual = [u for kind in kinds for u in _usual(kind)]
+        close = {u.lower(): u for u in usual}.get(unit.lower())
+        guess = f" (did you mean {close!r}?)" if close else did_you_mean(unit, usual)
+        raise ValueError(f"{wanted}, but the unit {unit!r} is not known{guess}") from None
+    except Exception:  # pint fails in many ways on what is no unit
+        raise ValueError(f"{wanted}, but is {tell(value)}") from None
+    for kind in kinds:
+        target = registry.parse_units(KINDS[kind][0])
+        if one.is_compatible_with(target):
+            return float(one.to(target).magnitude), kind
+    what = next(
+        (f", {KINDS[k][1]}" for k in KINDS if one.is_compatible_with(_registry()(KINDS[k][0]))), ""
+    )
+    raise ValueError(f"{wanted}, but is {value!r}{what}")
+
+
+def _usual(kind: str) -> tuple[str, ...]:
+    si, _, example, more = KINDS[kind]
+    return (si, example.partition(" ")[2], *more)
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    return pint.UnitRegistry(on_redefinition="ignore")
