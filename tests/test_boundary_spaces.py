@@ -121,6 +121,13 @@ CASES = {
         {"x": ("static", "kinematic"), "y": ("kinematic", "static")},
         {"plane": "strain"},
     ),
+    "strain, rollers × dual": (
+        "elasticity",
+        (5, 4),
+        "full",
+        {"x": "rollers", "y": ("kinematic", "static")},
+        {"plane": "strain"},
+    ),
     "generalized, static": ("elasticity", (4, 3), "full", "static", {"plane": "generalized"}),
     "generalized, kinematic": (
         "elasticity",
@@ -363,8 +370,9 @@ MATCHED = {
     "stress, rollers × periodic": 0,
     "generalized, rollers × periodic": 0,
     "space, rollers": 3,
-    # Normal free, tangential fixed.
+    # Normal free, tangential fixed; and both kinds, whose symbols differ in sign.
     "strain, by component": 2,
+    "strain, rollers × dual": 1,
 }
 
 

@@ -72,7 +72,7 @@ CASES = {
     ),
     "element unknown": (
         {"element": "redcued"},
-        r"`element` must be one of \['reduced', 'full', 'bbar'\], but is 'redcued' "
+        r"`element` must be one of \['reduced', 'full', 'bbar', 'volume'\], but is 'redcued' "
         r"\(did you mean 'reduced'\?\)",
     ),
     "boundary unknown": (

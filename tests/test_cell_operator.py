@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from textbook import Assembled
 
 import scalebridge as sb
 from scalebridge import tensors
@@ -22,6 +21,7 @@ from scalebridge.cell.discretisation import ELEMENTS, Discretisation
 from scalebridge.cell.solver import LinearCellProblem, Solver
 from scalebridge.laws import Conduction, Elastic, IsotropicElastic, Void
 from scalebridge.tensors import rotation_from_euler
+from textbook import Assembled
 
 TWO = {"a": 0, "b": 1}
 SPACING = {2: (1.0, 0.7), 3: (1.0, 0.7, 1.6)}

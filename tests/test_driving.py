@@ -19,6 +19,7 @@ from scalebridge.laws import Conduction, IsotropicElastic, Void
 from scalebridge.upscaling.driving import average_state
 
 TWO = {"a": 0, "b": 1}
+SPACING = (0.02, 0.03, 0.025)  # of no unit volume
 NAN = np.nan
 NAMES = ("11", "22", "33", "23", "13", "12")
 LAWS = {
@@ -36,7 +37,7 @@ def image(seed, shape):
 @cache
 def solved(physics, shape, boundary, element="full", plane=None):
     """Effective tensor with fields, of a random image."""
-    micro = sb.Microstructure(image(3, shape), 1.0, TWO)
+    micro = sb.Microstructure(image(3, shape), SPACING[: len(shape)], TWO)
     laws = dict(zip("ab", LAWS[physics], strict=True))
     cell = sb.Cell(micro, laws, boundary=boundary, element=element, plane=plane)
     return sb.effective(cell, 1e-10, "residual", fields=True)

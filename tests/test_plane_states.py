@@ -341,5 +341,5 @@ def test_derivatives_of_a_long_laminate():
 def test_a_plane_law_has_no_third_axis():
     """A law of three components cannot answer six strains, whatever its plane state."""
     laws = [PlaneStrain(IsotropicElastic(1.0, 0.3)), IsotropicElastic(2.0, 0.3)]
-    with pytest.raises(InputError, match="is two-dimensional|3 components cannot fill a cell"):
+    with pytest.raises(InputError, match=r"is two-dimensional|3 components cannot fill a cell"):
         sb.effective(cell_of(layers((2, 2), 0), laws, plane="generalized"))

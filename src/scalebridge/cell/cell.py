@@ -122,7 +122,7 @@ class Cell(Law):
         checks.check_names(microstructure, laws)
         checks.check_options(element, tolerance)
         dim = microstructure.dim
-        self.physics = checks.common_physics(laws, dim)
+        self.physics = checks.common_physics(laws, dim, plane)
         checks.check_plane(plane, self.physics, dim)
         ordered = {name: laws[name] for name in microstructure.names}
         self.laws, notes = checks.resolve_limits(ordered, self.physics)
@@ -200,7 +200,7 @@ class Cell(Law):
         disc = replace(disc, ends=ends)
         checks.check_volumes(disc)
         checks.check_drive(disc)
-        checks.check_faces(self.microstructure, disc, checks.void_phases(self.laws))
+        checks.check_faces(self.microstructure, disc, checks.void_phases(self.laws), words)
         image, count = self._material_image()
         materials = media.with_ghosts(image, disc.bounded, outside=count)
         return {"boundary": words, "ends": ends, "materials": jnp.asarray(materials)}

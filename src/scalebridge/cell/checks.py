@@ -79,7 +79,7 @@ def check_tolerance(name: str, value: Any) -> None:
         raise InputError(f"`{name}` must lie between 0 and 1, but is {value!r}; try 1e-6")
 
 
-def common_physics(laws: Mapping[str, Law], dim: int) -> str:
+def common_physics(laws: Mapping[str, Law], dim: int, plane: str | None = None) -> str:
     """Return the physics that all laws share."""
     found = {n: law.kinematics for n, law in laws.items() if not isinstance(law, Void | Rigid)}
     if not found:
@@ -93,6 +93,17 @@ def common_physics(laws: Mapping[str, Law], dim: int) -> str:
             f"`laws` must all be of one physics, but are {listed}; make one cell for each"
         )
     for name, kinematics in found.items():
+        if kinematics.dim == 2 and plane == "generalized":
+            raise InputError(
+                f"`laws[{name!r}]` is two-dimensional, but plane='generalized' needs the answer to "
+                "all six strains; pass a 3D law"
+            )
+        own = getattr(laws[name], "plane", None)
+        if own in ("strain", "stress") and own != plane:
+            raise InputError(
+                f"`laws[{name!r}]` is of plane {own}, but the cell has plane={plane!r}; make them "
+                "agree, or pass a 3D law"
+            )
         if kinematics.dim < dim:
             raise InputError(
                 f"`laws[{name!r}]` is two-dimensional, but the image has {dim} dimensions; "
@@ -191,7 +202,7 @@ def check_drive(disc: Discretisation) -> None:
 
 
 def check_faces(
-    microstructure: Microstructure, disc: Discretisation, void: Collection[str]
+    microstructure: Microstructure, disc: Discretisation, void: Collection[str], boundary: str
 ) -> None:
     """Refuse a uniform flux on faces where a phase is void: nothing there can carry it."""
     if not void:
@@ -203,10 +214,14 @@ def check_faces(
         faces = empty.take([0, -1], axis)
         if faces.any():
             name = "xyz"[axis]
+            smooth = ""
+            if disc.physics == "elasticity":
+                kinds = ["kinematic" if j == axis else "free" for j in range(disc.unknowns)]
+                smooth = f", smooth plates {{{name!r}: {tuple(kinds)}, …}}"
             raise InputError(
-                f"`boundary` 'static' asks for a uniform flux on the {name} faces, but "
+                f"`boundary` {boundary!r} asks for a uniform flux on the {name} faces, but "
                 f"{100 * faces.mean():.2g} % of them are void and cannot carry it, which is "
-                "infeasible; use 'periodic', 'kinematic' or 'free' there, or crop the image"
+                f"infeasible; use 'periodic', 'kinematic' or 'free' there{smooth}, or crop it"
             )
 
 

@@ -33,7 +33,12 @@ def boundary_work(
     nodes: Any = [stencil.interior(np.asarray(u), disc.bounded) for u in wrapped]  # type: ignore[arg-type]
     faces = [(axis, end) for axis in range(disc.dim) for end in (0, 1)]
     work = [_face_work(disc, fluxes, nodes, mean, axis, end) for axis, end in faces]
-    return float(np.sum(work)) / disc.voxels
+    total = float(np.sum(work)) / disc.voxels
+    if disc.rank > disc.dim:  # the ends of a body that is the same along axis 3
+        stress: Any = stencil.to_matrix(disc, fluxes[: disc.components])
+        gradient: Any = stencil.to_matrix(disc, list(mean))
+        total += float(sum(np.mean(s) * g for s, g in zip(stress[2], gradient[2], strict=True)))
+    return total
 
 
 def _face_work(

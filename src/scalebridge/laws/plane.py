@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -77,6 +78,7 @@ class PlaneStrain(_Plane):
     """
 
     law: Law
+    plane: ClassVar[str] = "strain"
 
     @property
     def modulus(self) -> Float[Array, "3 3"]:
@@ -121,6 +123,7 @@ class PlaneStress(_Plane):
     """
 
     law: Law
+    plane: ClassVar[str] = "stress"
 
     @property
     def modulus(self) -> Float[Array, "3 3"]:

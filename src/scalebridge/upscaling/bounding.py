@@ -14,6 +14,7 @@ from scalebridge.analytic import HashinShtrikman
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.solver import Solver
 from scalebridge.errors import InputError, Interrupted
+from scalebridge.tensors import component_names
 from scalebridge.upscaling.effective_tensor import Effective, Progress, effective
 
 #: From the softest to the stiffest.
@@ -169,23 +170,24 @@ def bounds(
         if known is not None and name in known:
             results[name] = known[name]
             continue
-        try:
-            bounded = cell.with_boundary(name)
-        except InputError as error:
-            infeasible[name] = str(error)
-            continue
 
         def report(step: Progress, name: str = name) -> None:
             if progress is not None:
                 progress(name, step)
 
         try:
+            bounded = cell.with_boundary(name)
+        except InputError as error:
+            infeasible[name] = str(error)
+            continue
+        try:
             results[name] = effective(
                 bounded, tolerance, solver=solver, progress=report, throw=throw, **options
             )
-        except Interrupted as stop:
-            if getattr(stop.partial, "complete", False):
-                results[name] = stop.partial  # type: ignore[assignment]
+        except KeyboardInterrupt as stop:
+            partial = getattr(stop, "partial", None)
+            if getattr(partial, "complete", False):
+                results[name] = partial  # type: ignore[assignment]
             raise Interrupted(_collect(cell, results, infeasible)) from None
     return _collect(cell, results, infeasible)
 
@@ -204,8 +206,14 @@ def _collect(cell: Cell, results: dict[str, Effective], infeasible: dict[str, st
         infeasible=infeasible,
         order=tuple(_compare(*pair) for pair in pairwise(chain)),
         statements=_statements(cell),
-        components=next(iter(done.values())).components if done else (),
+        components=_components(cell),
     )
+
+
+def _components(cell: Cell) -> tuple[str, ...]:
+    if cell.physics == "conduction":
+        return tuple(str(axis + 1) for axis in range(cell.dim))
+    return component_names(cell.kinematics.dim)
 
 
 def _uniform(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -229,7 +237,9 @@ def _compare(lower: _Link, upper: _Link) -> Comparison:
     """Compare two forms; the lower one may be too large by its solver's error, and by rounding."""
     scale = float(np.linalg.eigvalsh(upper[1])[-1])
     margin = float(np.linalg.eigvalsh(upper[1] - lower[1])[0]) / scale
-    return Comparison(lower[0], upper[0], margin, margin >= -(lower[2] + 1e-10))
+    # The error is relative to the diagonal: as a form it reaches to the trace.
+    error = lower[2] * float(np.trace(lower[1])) / scale
+    return Comparison(lower[0], upper[0], margin, margin >= -(error + 1e-10))
 
 
 def _hashin_shtrikman(cell: Cell) -> dict[str, tuple[float, float]] | None:

@@ -155,7 +155,8 @@ class Effective:
         ----------
         gradient, flux : (m,), optional
             Average gradient and flux, or strain and stress in Mandel components; NaN where the
-            other one is prescribed. Uniaxial stress is ``flux=[1, 0, 0, 0, 0, 0]``, uniaxial
+            other one is prescribed. Under free ends the gradient is that of the faces which hold
+            the cell. Uniaxial stress is ``flux=[1, 0, 0, 0, 0, 0]``, uniaxial
             tension between fixed grips ``gradient=[1, nan, …], flux=[nan, 0, …]``.
 
         Raises
