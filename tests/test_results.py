@@ -19,7 +19,7 @@ from scalebridge.errors import InputError
 from scalebridge.microstructure import Microstructure
 from scalebridge.study import pictures
 from scalebridge.study.files import atomic, plain, sha256, writable_folder
-from scalebridge.study.local_fields import plane_strain_stress, von_mises
+from scalebridge.study.local_fields import von_mises
 from scalebridge.study.results import read_results, write_results
 
 SHAPES = {2: (5, 4), 3: (5, 4, 3)}
@@ -277,15 +277,6 @@ def test_von_mises_stress() -> None:
     )
     states = np.array([uniaxial, shear, pressure]).T
     np.testing.assert_allclose(von_mises(states), [5.0, 2 * np.sqrt(3.0), 0.0], atol=1e-15)
-
-
-def test_plane_strain_adds_the_stress_across_the_plane() -> None:
-    labels = np.array([[0, 1]])
-    stress = np.arange(6.0).reshape(3, 1, 2)
-    full = plane_strain_stress(stress, labels, [0.0, 0.25])
-    np.testing.assert_allclose(full[2], [[0.0, 0.25 * (1.0 + 3.0)]])
-    np.testing.assert_array_equal(full[[0, 1, 5]], stress)
-    assert not full[3:5].any()
 
 
 # ---- pictures

@@ -10,8 +10,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from scalebridge.study.job import Job, Observer
+    from scalebridge.study.job import Observer
 
 _FAILED, _BAD_INPUT, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
@@ -140,7 +141,10 @@ def homogenize(
         out=out,
         command=("scalebridge", *(ctx.obj or ())),
     )
-    raise typer.Exit(_homogenize(job, as_json=as_json, quiet=quiet))
+    from scalebridge.study.homogenize import homogenize as solve
+
+    work = partial(solve, job, None if quiet else _observer(job.goals))
+    raise typer.Exit(_run(work, job.out, as_json=as_json))
 
 
 def _tells_spacing(image: Path) -> bool:
@@ -148,23 +152,75 @@ def _tells_spacing(image: Path) -> bool:
     return image.suffix.lower() in {".vti", ".vtkhdf", ".hdf"}
 
 
-def _homogenize(job: Job, *, as_json: bool, quiet: bool) -> int:
-    """Run the job, show its result and return the exit code."""
-    from scalebridge.study.homogenize import homogenize as run
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="A study file; `scalebridge init` writes one.")],
+    ctx: typer.Context,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results, in place of the study's own.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the points of a sweep that are done.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Run a study file: any microstructure, laws and cells, and sweeps of their parameters."""
+    from scalebridge.study.studyfile import read_study
 
+    file = read_study(study)  # errors in the file are told before JAX is loaded
+
+    from scalebridge.study.run import run_study
+
+    folder = file.output if out is None else out
+    observer = None if quiet else _observer({})
+    command = ("scalebridge", *(ctx.obj or ()))
+    work = partial(run_study, file, out=folder, resume=resume, observer=observer, command=command)
+    raise typer.Exit(_run(work, folder, as_json=as_json))
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to write it; nothing is overwritten.")] = Path(
+        "study.yaml"
+    ),
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Write a commented study file to start from; it runs as it is."""
+    from scalebridge.study.starter import write_starter
+
+    write_starter(file)
+    typer.echo(f"wrote {file}; run it with: scalebridge run {file}")
+
+
+@app.command()
+def schema(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Print the JSON schema of study files, with which editors complete and check them."""
+    import json
+
+    from scalebridge.study.schema import Study
+
+    typer.echo(json.dumps(Study.model_json_schema(), indent=2, ensure_ascii=False))
+
+
+def _run(work: Callable[[], dict[str, Any]], folder: Path, *, as_json: bool) -> int:
+    """Do the work, show its result and return the exit code."""
     try:
-        summary = run(job, None if quiet else _observer(job))
+        summary = work()
     except KeyboardInterrupt:
-        print(f"stopped; the files in {str(job.out)!r} are complete", file=sys.stderr)
+        print(f"stopped; the files in {str(folder)!r} are complete", file=sys.stderr)
         return _INTERRUPTED
     if as_json:
         import json
 
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
-        from scalebridge.study.console import show
+        from scalebridge.study.console import show, show_sweep
 
-        show(summary)
+        (show_sweep if "sweep" in summary else show)(summary)
     troubles = [*summary["write_errors"], *summary["failures"]]
     for trouble in troubles:
         _complain(trouble)
@@ -175,10 +231,10 @@ def _homogenize(job: Job, *, as_json: bool, quiet: bool) -> int:
     return (_BAD_INPUT if summary["write_errors"] else _FAILED) if troubles else 0
 
 
-def _observer(job: Job) -> Observer:
+def _observer(goals: Mapping[str, float]) -> Observer:
     from scalebridge.study.console import BarProgress, PlainProgress
 
-    return BarProgress(job.goals) if sys.stderr.isatty() else PlainProgress(job.goals)
+    return BarProgress(goals) if sys.stderr.isatty() else PlainProgress(goals)
 
 
 def _complain(text: object) -> None:
@@ -190,19 +246,25 @@ def _explain(error: Exception) -> int:
     from scalebridge.errors import InputError, ScalebridgeError
 
     if hasattr(error, "format_message"):  # Typer's own, of a misspelt option for example
-        _complain(f"{error.format_message().rstrip('.')}; see scalebridge homogenize --help")
+        _complain(f"{error.format_message().rstrip('.')}; see {_command(error)} --help")
         return _BAD_INPUT
     if isinstance(error, ScalebridgeError):
         _complain(_ARGUMENT.sub(_as_option, str(error)))
         return _BAD_INPUT if isinstance(error, InputError) else _FAILED
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-        _complain("not enough memory; crop or coarsen the image, or add --no-fields")
+        _complain("not enough memory; crop or coarsen the image, or leave the fields out")
         return _FAILED
     _complain(
         f"unexpected {type(error).__name__}: {error}; this is a fault of scalebridge: "
         "run it again with --debug for the traceback and report it"
     )
     return _FAILED
+
+
+def _command(error: Any) -> str:
+    """Return the command to which an error of Typer's belongs."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "scalebridge"
 
 
 _ARGUMENT = re.compile(

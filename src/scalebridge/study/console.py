@@ -7,6 +7,7 @@ plain line for each load case, and one every few seconds within it.
 from __future__ import annotations
 
 import math
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -37,14 +38,20 @@ def console(*, stderr: bool = False) -> Console:
 class PlainProgress(Observer):
     """Lines on stderr: one for each load case, and one every few seconds within it."""
 
-    def __init__(self, goals: Mapping[str, float]) -> None:
-        self.goals = goals
+    def __init__(self, goals: Mapping[str, float] | None = None) -> None:
+        self.goals = goals or {}
         self._last: tuple[str, Any] | None = None
         self._told = time.monotonic()
+
+    def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
+        _tell_point(number, count, parameters)
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
         self._told = time.monotonic()
+
+    def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
+        self.goals = goals or self.goals
 
     def progress(self, physics: str, event: Any) -> None:
         if self._last is not None and self._last[1].case != event.case:
@@ -68,14 +75,18 @@ class PlainProgress(Observer):
 class BarProgress(Observer):
     """A bar for each physics, with iteration and residual."""
 
-    def __init__(self, goals: Mapping[str, float]) -> None:
-        self.goals = goals
+    def __init__(self, goals: Mapping[str, float] | None = None) -> None:
+        self.goals = goals or {}
         self._bar: Progress | None = None
+
+    def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
+        _tell_point(number, count, parameters)
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
 
-    def started(self, physics: str) -> None:
+    def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
+        self.goals = goals or self.goals
         self._bar = _bar()
         self._bar.start()
         self._bar.add_task(physics, total=None, state="preparing")
@@ -126,6 +137,11 @@ def _state(event: Any, goals: Mapping[str, float]) -> str:
     return ", ".join(parts)
 
 
+def _tell_point(number: int, count: int, parameters: Mapping[str, Any]) -> None:
+    values = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    print(f"point {number} of {count}: {values}", file=sys.stderr, flush=True)
+
+
 def _tell_image(micro: Microstructure, cells: dict[str, Cell]) -> None:
     """Show back what was understood, and every warning."""
     print(micro.summary(), file=sys.stderr)
@@ -139,9 +155,12 @@ def _tell_image(micro: Microstructure, cells: dict[str, Cell]) -> None:
 def show(summary: dict[str, Any]) -> None:
     """Print the results: tensors, engineering constants, evidence and the files written."""
     out = console()
-    for physics, result in summary["results"].items():
-        what = {"conduction": "conductivity", "elasticity": "stiffness (Mandel)"}[physics]
-        out.print(f"\nEffective {what}", style="bold")
+    named = len({result["quantity"] for result in summary["results"].values()}) < len(
+        summary["results"]
+    )
+    for name, result in summary["results"].items():
+        title = f"\nEffective {result['quantity']}{f', cell {name}' if named else ''}"
+        out.print(title, style="bold")
         out.print(_tensor(result["components"], result["tensor"]))
         if result["engineering_constants"]:
             out.print("\nEngineering constants", style="bold")
@@ -153,16 +172,44 @@ def show(summary: dict[str, Any]) -> None:
             out.print(_pairs(told))
         out.print("\nEvidence", style="bold")
         out.print(_pairs(_evidence(result)))
-    for physics, told in summary["bounds"].items():
-        out.print(f"\nBounds and boundary conditions, {physics}", style="bold")
+    for name, told in summary["bounds"].items():
+        out.print(f"\nBounds and boundary conditions, {name}", style="bold")
         out.print(_bounds(told))
         if not told["ordered"]:
             out.print("the order is violated: do not trust these results", style="bold red")
         for statement in (*told["infeasible"].values(), *told["statements"]):
             out.print(f"  {statement}", style="dim", soft_wrap=True)
-    if summary["files"]:
+    _files(out, summary["files"])
+
+
+def show_sweep(summary: dict[str, Any]) -> None:
+    """Print the points of a sweep: parameters, and for each cell the diagonal of its tensor."""
+    out = console()
+    points, parameters = summary["sweep"]["points"], summary["sweep"]["parameters"]
+    done = f"{len(points)} of {summary['sweep']['count']} points"
+    kept = f", {summary['kept']} of them kept from before" if summary["kept"] else ""
+    out.print(f"\n{done}{kept}", style="bold")
+    cells: dict[str, dict[str, None]] = {}
+    for name in (name for point in points for name in point):
+        found = re.fullmatch(r"([\w-]+)\.[kC](\d)\2", name)
+        if found and name not in parameters:
+            cells.setdefault(found[1], {})[name] = None
+    for cell, columns in cells.items():
+        table = Table(box=None, header_style="dim", pad_edge=True, padding=(0, 1))
+        table.add_column("point", justify="right", no_wrap=True)
+        for name in (*parameters, *columns):
+            table.add_column(name.rpartition(".")[2], justify="right", no_wrap=True)
+        for point in points:
+            table.add_row(*(_number(point.get(n)) for n in ("point", *parameters, *columns)))
+        out.print(f"\n{cell}", style="bold")
+        out.print(table)
+    _files(out, summary["files"])
+
+
+def _files(out: Console, names: list[str]) -> None:
+    if names:
         out.print("\nFiles", style="bold")
-        for name in summary["files"]:
+        for name in names:
             out.print(f"  {name}", soft_wrap=True)
 
 
@@ -200,7 +247,7 @@ def _pairs(values: dict[str, str]) -> Table:
 
 def _number(value: Any) -> str:
     """Return six digits; vectors in one line, matrices in one line for each row."""
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return ("\n" if isinstance(value[0], list) else "  ").join(_number(item) for item in value)
     return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 

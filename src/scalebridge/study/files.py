@@ -100,7 +100,7 @@ def writable_folder(folder: str | Path, room: int = 0) -> Path:
         raise InputError(
             f"the results need about {room / 1e6:.0f} MB, but the disk of {str(folder)!r} has "
             f"{free / 1e6:.0f} MB free; free some space, choose another --out, "
-            "or leave the local fields out with --no-fields"
+            "or leave the local fields out (--no-fields; in a study fields: false)"
         )
     return folder
 

@@ -96,26 +96,36 @@ class Job:
     @property
     def goals(self) -> dict[str, float]:
         """What each load case is solved to: attribute of the progress event → target."""
-        goals = {"residual": self.field_tolerance} if self.fields else {}
-        name = "error_estimate" if self.measure == "tensor" else "residual"
-        goals[name] = min(self.tolerance, goals.get(name, 1.0))
-        return goals
+        return goals_of(self.fields, self.measure, self.tolerance, self.field_tolerance)
+
+
+def goals_of(
+    fields: bool, measure: str, tolerance: float, field_tolerance: float
+) -> dict[str, float]:
+    """Return what a load case is solved to: attribute of the progress event → target."""
+    goals = {"residual": field_tolerance} if fields else {}
+    name = "error_estimate" if measure == "tensor" else "residual"
+    goals[name] = min(tolerance, goals.get(name, 1.0))
+    return goals
 
 
 class Observer:
-    """What the job tells while it runs; the methods here keep quiet."""
+    """What a job or study tells while it runs; the methods here keep quiet."""
+
+    def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
+        """Learn that a point of a sweep begins."""
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         """Learn how the image was read, before anything long begins."""
 
-    def started(self, physics: str) -> None:
-        """Learn that one physics begins; compiling may take seconds before its first event."""
+    def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
+        """Learn that one cell begins; compiling may take seconds before its first event."""
 
     def progress(self, physics: str, event: Any) -> None:
         """Follow the solver; `event` is a `scalebridge.upscaling.Progress`."""
 
     def finished(self, physics: str) -> None:
-        """Learn that one physics is done."""
+        """Learn that one cell is done."""
 
 
 def parse_spacing(text: str) -> float | tuple[float, ...]:

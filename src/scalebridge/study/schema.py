@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from scalebridge.study import schema_parts as p
 from scalebridge.study.schema_parts import Part
@@ -101,7 +101,7 @@ class Gyroid(Generated):
     kind: Literal["gyroid", "schwarz_p", "diamond"] = "gyroid"
     network: Literal["sheet", "skeletal"] = "sheet"
     periods: p.Counts = 1
-    symmetric: bool = False
+    symmetric: StrictBool = False
     names: p.Words | None = None
 
 
@@ -172,7 +172,16 @@ class RotationMatrix(Part):
     matrix: p.Matrix3
 
 
+class AllDirections(Part):
+    """Every direction alike."""
+
+    type: Literal["random"]
+
+
 Orientation = Annotated[Euler | AxisAngle | RotationMatrix, Field(discriminator="type")]
+InclusionOrientation = Annotated[
+    Euler | AxisAngle | RotationMatrix | AllDirections, Field(discriminator="type")
+]
 
 
 class Conduction(Part):
@@ -294,7 +303,7 @@ class Inclusion(Part):
     law: Law
     fraction: p.Number
     semi_axes: p.SemiAxes | None = None
-    orientation: Orientation | Literal["random"] | None = None
+    orientation: InclusionOrientation | None = None
 
 
 class DiluteLaw(Part):
@@ -356,7 +365,8 @@ class PhaseLaws(Part):
     orientation: Orientation | None = None
 
 
-PHYSICS = ("conduction", "diffusion", "electric", "dielectric", "elasticity")
+Physics = Literal["conduction", "diffusion", "electric", "dielectric", "elasticity"]
+PHYSICS: tuple[Physics, ...] = get_args(Physics)
 
 # ---- what is asked
 
@@ -364,7 +374,7 @@ PHYSICS = ("conduction", "diffusion", "electric", "dielectric", "elasticity")
 class CellSpec(Part):
     """One cell and what is asked of it; see `scalebridge.Cell` and `scalebridge.effective`."""
 
-    physics: Literal["conduction", "diffusion", "electric", "dielectric", "elasticity"]
+    physics: Physics
     boundary: p.Boundary = "periodic"
     element: Literal["reduced", "full", "bbar", "volume"] | None = None
     plane: Literal["strain", "stress", "generalized"] | None = None
@@ -394,7 +404,7 @@ class Study(Part):
     title: p.Word | None = None
     microstructure: Microstructure
     laws: dict[str, PhaseLaws]
-    cells: dict[str, CellSpec] = {}
+    cells: dict[str, CellSpec] = Field(default_factory=dict)
     sweep: Sweep | None = None
     output: Output = Output()
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from scalebridge.study.units import CONDUCTIVITIES, KINDS, parse_quantity, tell
+from scalebridge.study.units import CONDUCTIVITIES, KINDS, checked, parse_quantity, tell
 
 _NUMBER = {"type": "number"}
 _WHOLE = {"type": "integer"}
@@ -45,8 +45,8 @@ def _leaf(check: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return checked(value)
     remedy = "; fractions and numbers of voxels have no unit" if isinstance(value, str) else ""
     raise ValueError(f"must be a number, but is {tell(value)}{remedy}")
 
@@ -127,7 +127,7 @@ def _named(name: str, check: Callable[[Any], Any], value: Any) -> Any:
 
 
 def _slices(value: Any) -> dict[str, tuple[int | None, int | None]]:
-    found = {}
+    found: dict[str, tuple[int | None, int | None]] = {}
     for axis, text in (value if isinstance(value, dict) else {}).items():
         ends = re.fullmatch(r"\s*(-?\d{1,9})?\s*:\s*(-?\d{1,9})?\s*", str(text))
         if axis not in {"x", "y", "z"} or ends is None:
@@ -264,7 +264,6 @@ Boundary = _leaf(
     _boundary,
     {"anyOf": [_STRING, {"type": "object", "additionalProperties": _or_array(_STRING)}]},
 )
-Cases = _leaf(_cases, {"anyOf": [{"type": "boolean"}, *_or_array(_WHOLE)["anyOf"], _STRING]})
 Cases = _leaf(
     _cases,
     {"anyOf": [{"type": "boolean"}, _STRING, _WHOLE, _array({"anyOf": [_STRING, _WHOLE]})]},

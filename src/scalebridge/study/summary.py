@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -17,31 +17,33 @@ from scalebridge.study.files import plain
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
-    from scalebridge.study.phases import Phase
     from scalebridge.upscaling import Bounds, Effective
 
 _PACKAGES = ("scalebridge", "jax", "jaxlib", "equinox", "numpy", "scipy", "h5py")
 
+#: Physics → what its effective tensor is called.
+QUANTITIES = {
+    "conduction": "conductivity",
+    "diffusion": "diffusivity",
+    "electric": "electric conductivity",
+    "dielectric": "permittivity",
+    "elasticity": "stiffness (Mandel)",
+}
+
 
 def describe_image(
-    micro: Microstructure, phases: Iterable[Phase], path: str, digest: str
+    micro: Microstructure, phases: Mapping[str, Mapping[str, Any]], **source: Any
 ) -> dict[str, Any]:
-    """Return what was understood of the image: shape, spacing, extent, phases."""
+    """Return what was understood of the image: source, shape, spacing, extent, phases."""
     fractions = micro.volume_fractions
     return plain(
         {
-            "path": path,
-            "sha256": digest,
+            **source,
             "shape": micro.shape,
             "spacing": micro.spacing,
             "extent": micro.extent,
             "phases": {
-                phase.name: {
-                    "where": phase.where,
-                    "volume_fraction": fractions[phase.name],
-                    "constants": phase.constants,
-                }
-                for phase in phases
+                name: {**told, "volume_fraction": fractions[name]} for name, told in phases.items()
             },
         }
     )
@@ -101,28 +103,27 @@ def describe_bounds(bounds: Bounds) -> dict[str, Any]:
 
 
 def tortuosity(
-    effective: Effective, micro: Microstructure, phases: Iterable[Phase]
+    effective: Effective, micro: Microstructure, conductivities: Mapping[str, float]
 ) -> dict[str, Any] | None:
     """Return the tortuosity factor τ = ε k / k_eff along each axis, where one phase conducts.
 
     It is the convention of TauFactor and PyBaMM's "tortuosity factor" (Tjaden et al. 2016);
     null along an axis where nothing passes.
     """
-    conducting = [phase for phase in phases if phase.constants.get("k", 0.0) > 0]
-    if effective.physics != "conduction" or len(conducting) != 1 or not effective.complete:
+    conducting = [(phase, k) for phase, k in conductivities.items() if k > 0]
+    if len(conducting) != 1 or not effective.complete:
         return None
-    phase = conducting[0]
-    free = micro.volume_fractions[phase.name] * phase.constants["k"]
+    ((phase, own),) = conducting
+    free = micro.volume_fractions[phase] * own
     along = {"xyz"[a]: free / k if k > 0 else None for a, k in enumerate(np.diag(effective.tensor))}
-    return plain({"phase": phase.name, "factor": along}) if free < phase.constants["k"] else None
+    return plain({"phase": phase, "factor": along}) if free < own else None
 
 
-def describe_run(command: Iterable[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was run, when, with which versions and on which machine."""
+def describe_run(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, when it was done, with which versions, on which machine."""
     return plain(
         {
-            "command": list(command),
-            "options": dict(options),
+            **asked,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {"python": platform.python_version(), **_versions()},
             "machine": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from decimal import Decimal
 from functools import cache
@@ -21,6 +20,7 @@ KINDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "dielectric": ("F/m", "a permittivity", "8.85 pF/m", ("nF/m", "uF/m")),
 }
 CONDUCTIVITIES = ("conduction", "diffusion", "electric", "dielectric")
+_LARGEST = 1e60
 _UNITED = re.compile(r"\s*([-+]?(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*")
 _UNIT = re.compile(r"(?!.*\d\d)[^\W\d_][\w\s*/^()·.-]{0,39}|°")  # pint evaluates what it is given
 
@@ -59,10 +59,7 @@ def parse_quantity(value: Any, kinds: tuple[str, ...]) -> Quantity:
         What is neither, or of another kind.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        number = _float(value)
-        if not math.isfinite(number):
-            raise ValueError(f"must be a finite number, but is {value!r}"[:120])
-        return Quantity(number, kinds[0])
+        return Quantity(checked(value), kinds[0])
     names = " or ".join(KINDS[kind][1] for kind in kinds[:1])
     wanted = f"must be {names}, a number or e.g. {KINDS[kinds[0]][2]!r}"
     found = _UNITED.fullmatch(value) if isinstance(value, str) else None
@@ -70,16 +67,14 @@ def parse_quantity(value: Any, kinds: tuple[str, ...]) -> Quantity:
         raise ValueError(f"{wanted}, but is {tell(value)}")
     factor, kind = _factor(found[2], kinds, wanted, value)
     number = float(Decimal(found[1]) * Decimal(repr(factor)))
-    if not math.isfinite(number):
-        raise ValueError(f"must be a finite number, but is {tell(value)}")
-    return Quantity(number, kind, found[2])
+    return Quantity(checked(number), kind, found[2])
 
 
-def _float(value: float) -> float:
-    try:
+def checked(value: float) -> float:
+    """Return a number whose squares and products neither overflow nor vanish."""
+    if value == 0 or 1 / _LARGEST <= abs(value) <= _LARGEST:
         return float(value)
-    except OverflowError:
-        return math.inf
+    raise ValueError(f"must be a finite number of sensible size, but is {tell(value)}")
 
 
 def tell(value: Any) -> str:
@@ -107,9 +102,7 @@ def _factor(unit: str, kinds: tuple[str, ...], wanted: str, value: str) -> tuple
     try:
         one = registry.Quantity(1.0, registry.parse_units(unit.replace("·", "*")))
     except pint.UndefinedUnitError:
-        usual = [u for kind in kinds for u in _usual(kind)]
-        close = {u.lower(): u for u in usual}.get(unit.lower())
-        guess = f" (did you mean {close!r}?)" if close else did_you_mean(unit, usual)
+        guess = _guess(unit, kinds) or did_you_mean(unit, _usual(kinds))
         raise ValueError(f"{wanted}, but the unit {unit!r} is not known{guess}") from None
     except Exception:  # pint fails in many ways on what is no unit
         raise ValueError(f"{wanted}, but is {tell(value)}") from None
@@ -118,14 +111,23 @@ def _factor(unit: str, kinds: tuple[str, ...], wanted: str, value: str) -> tuple
         if one.is_compatible_with(target):
             return float(one.to(target).magnitude), kind
     what = next(
-        (f", {KINDS[k][1]}" for k in KINDS if one.is_compatible_with(_registry()(KINDS[k][0]))), ""
+        (f", {KINDS[k][1]}" for k in KINDS if one.is_compatible_with(registry(KINDS[k][0]))), ""
     )
-    raise ValueError(f"{wanted}, but is {value!r}{what}")
+    raise ValueError(f"{wanted}, but is {value!r}{what}{_guess(unit, kinds)}")
 
 
-def _usual(kind: str) -> tuple[str, ...]:
-    si, _, example, more = KINDS[kind]
-    return (si, example.partition(" ")[2], *more)
+def _guess(unit: str, kinds: tuple[str, ...]) -> str:
+    """Return the usual unit that differs in case only: in K and k, M and m lie real mistakes."""
+    close = {u.lower(): u for u in _usual(kinds)}.get(unit.lower())
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def _usual(kinds: tuple[str, ...]) -> list[str]:
+    return [
+        unit
+        for si, _, example, more in (KINDS[kind] for kind in kinds)
+        for unit in (si, example.partition(" ")[2], *more)
+    ]
 
 
 @cache

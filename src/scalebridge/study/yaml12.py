@@ -8,7 +8,7 @@ always words, and a key that is given twice is an error.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -41,7 +41,9 @@ class TextError(InputError):
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2's core schema."""
 
-    yaml_implicit_resolvers: Any = {}  # its own table: the rules of 1.1 stay behind
+    yaml_implicit_resolvers: ClassVar[
+        dict[str, Any]
+    ] = {}  # its own table: the rules of 1.1 stay behind
 
 
 for _name, _pattern, _first in _RULES:
@@ -105,9 +107,7 @@ class _Reader:
             name = _printable(key, path)
             if name in found:
                 first = self.lines[(*path, name)]
-                raise _error(
-                    key, (*path, name), f"is given twice, first on line {first}; keep one"
-                )
+                raise _error(key, (*path, name), f"is given twice, first on line {first}; keep one")
             found[name] = self.read(value, (*path, name))
             self.lines[(*path, name)] = key.start_mark.line + 1
         return found

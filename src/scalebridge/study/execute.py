@@ -1,0 +1,250 @@
+"""Solve a plan and write its files: tensors, pictures, one results file, a summary."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scalebridge.errors import InputError
+from scalebridge.study.files import atomic, writable_folder
+from scalebridge.study.job import Observer
+from scalebridge.study.local_fields import local_fields
+from scalebridge.study.plan import Plan, Request
+from scalebridge.study.summary import (
+    describe_bounds,
+    describe_effective,
+    describe_run,
+    tortuosity,
+)
+
+if TYPE_CHECKING:
+    from scalebridge.microstructure import Microstructure
+    from scalebridge.upscaling import Bounds, Effective
+
+
+def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
+    """Solve all cells of a plan and write the files.
+
+    Writes ``results.vtkhdf``, ``summary.json``, ``microstructure.png`` and, with fields,
+    ``field_<name>.png`` and ``overview.png`` (of the first cell) into `plan.out`, and
+    ``bounds_<name>.png`` where all boundary conditions are compared.
+
+    Returns
+    -------
+    dict
+        The content of ``summary.json``: ``image``, ``results`` and ``bounds`` by the name of
+        the cell, ``interrupted``, ``failures`` to converge, ``run``, ``wall_seconds``,
+        ``files``, ``write_errors``. After Ctrl-C it holds what was done until then, and so do
+        the files. A disk that fills up while writing is told in ``write_errors``: the numbers
+        are not lost with it.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be used; always before the first solve.
+    """
+    observer = observer or Observer()
+    micro = plan.microstructure
+    writable_folder(plan.out, room(plan))
+    observer.understood(micro, {name: request.cell for name, request in plan.requests.items()})
+    files = _Files(plan.out)
+    _write_microstructure(files, micro)
+    found, compared, interrupted = _solve(plan.requests, observer)
+    summary: dict[str, Any] = {
+        "image": dict(plan.image),
+        "results": {
+            name: {
+                "quantity": plan.requests[name].quantity,
+                **describe_effective(effective, plan.requests[name].cell),
+                "tortuosity": tortuosity(effective, micro, plan.requests[name].conductivities),
+            }
+            for name, effective in found.items()
+        },
+        "bounds": {name: describe_bounds(bounds) for name, bounds in compared.items()},
+        "interrupted": interrupted,
+        "failures": [
+            f"{name} did not converge: {effective.message}"
+            for name, effective in found.items()
+            if effective.complete and not effective.converged
+        ],
+        "run": describe_run(plan.run),
+        "wall_seconds": time.perf_counter() - plan.started,
+    }
+    if plan.study is not None:
+        summary["study"] = dict(plan.study)
+    _write_results(files, plan, found, summary)
+    for name, bounds in compared.items():
+        files.write(f"bounds_{name}.png", partial(_draw_bounds, bounds=bounds))
+    summary |= {"files": [*files.names, str(plan.out / "summary.json")]}
+    files.write("summary.json", lambda path: write_json(path, summary))
+    return {**summary, "files": files.names, "write_errors": files.errors}
+
+
+def room(plan: Plan) -> int:
+    """Return the bytes that the results will take, labels uncompressed."""
+    micro = plan.microstructure
+    doubles = sum(
+        {"conduction": 7, "elasticity": 13}[request.cell.physics] * len(request.cases)
+        for request in plan.requests.values()
+    )
+    labels = np.asarray(micro.labels).itemsize
+    return int(np.prod(micro.shape)) * (labels + 8 * doubles) + 4_000_000
+
+
+def _solve(
+    requests: Mapping[str, Request], observer: Observer
+) -> tuple[dict[str, Effective], dict[str, Bounds], bool]:
+    """Solve one cell after another; on Ctrl-C return what there is."""
+    from scalebridge.upscaling import effective
+
+    found: dict[str, Effective] = {}
+    compared: dict[str, Bounds] = {}
+    for name, request in requests.items():
+        observer.started(name, request.goals)
+        try:
+            found[name] = effective(
+                request.cell,
+                fields=bool(request.cases),
+                field_tolerance=request.field_tolerance,
+                progress=partial(observer.progress, name),
+                **_accuracy(request),
+            )
+        except KeyboardInterrupt as stop:
+            unfinished = getattr(stop, "partial", None)
+            if unfinished is not None and np.isfinite(unfinished.tensor).any():
+                found[name] = unfinished
+            return found, compared, True
+        finally:
+            observer.finished(name)
+        if request.compare:
+            try:
+                compared[name] = _compare(name, request, found[name], observer)
+            except KeyboardInterrupt as stop:
+                if getattr(stop, "partial", None) is not None:
+                    compared[name] = stop.partial  # type: ignore[attr-defined]
+                return found, compared, True
+    return found, compared, False
+
+
+def _accuracy(request: Request) -> dict[str, Any]:
+    from scalebridge.cell import Solver
+
+    return {
+        "tolerance": request.tolerance,
+        "measure": request.measure,
+        "solver": Solver(max_iterations=request.max_iterations),
+        "throw": False,
+    }
+
+
+def _compare(name: str, request: Request, periodic: Effective, observer: Observer) -> Bounds:
+    """Solve the other boundary conditions."""
+    from scalebridge.upscaling.bounding import BOUNDARIES, bounds
+
+    running = ""
+
+    def report(boundary: str, event: Any) -> None:
+        nonlocal running
+        if boundary != running:
+            if running:
+                observer.finished(name)
+            running = boundary
+            observer.started(f"{name}, {boundary}")
+        observer.progress(f"{name}, {boundary}", event)
+
+    try:
+        return bounds(
+            request.cell,
+            boundaries=(
+                *BOUNDARIES,
+                *(["through"] if request.cell.physics == "conduction" else []),
+            ),
+            known={"periodic": periodic},
+            progress=report,
+            **_accuracy(request),
+        )
+    finally:
+        observer.finished(name)
+
+
+class _Files:
+    """Write files one by one, remembering those that came and what kept the others away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+        self.errors: list[str] = []
+
+    def write(self, name: str, writer: Callable[[Path], object]) -> None:
+        try:
+            writer(self.folder / name)
+        except InputError as error:
+            self.errors.append(str(error))
+        else:
+            self.names.append(str(self.folder / name))
+
+
+def _write_microstructure(files: _Files, micro: Microstructure) -> None:
+    """Draw the image before the computation, which also proves the folder."""
+    from scalebridge.study.pictures import save_microstructure
+
+    files.write("microstructure.png", lambda path: save_microstructure(path, micro))
+    if files.errors:
+        raise InputError(files.errors[0])
+
+
+def _write_results(
+    files: _Files, plan: Plan, found: dict[str, Effective], summary: dict[str, Any]
+) -> None:
+    """Draw the local fields and write the results file."""
+    from scalebridge.study.pictures import save_field, save_overview
+    from scalebridge.study.results import write_results
+
+    micro = plan.microstructure
+    physics = [request.cell.physics for request in plan.requests.values()]
+    arrays: dict[str, Any] = {}
+    for name, effective in found.items():
+        request = plan.requests[name]
+        for case in request.cases if effective.complete else ():
+            local = local_fields(effective, request.cell, case)
+            ending = f"_{effective.components[case]}" if request.named_cases else ""
+            drawn: dict[str, Any] = {
+                "microstructure": micro,
+                "field": local.arrays[local.shown],
+                "title": local.title,
+                "unit": local.unit,
+            }
+            files.write(f"field_{name}{ending}.png", partial(save_field, **drawn))
+            if not arrays:
+                files.write("overview.png", partial(save_overview, **drawn))
+            alone = physics.count(request.cell.physics) == 1
+            prefix = "" if alone else f"{name}_"
+            arrays |= {f"{prefix}{n}{ending}": array for n, array in local.arrays.items()}
+    tensors = {name: effective.tensor for name, effective in found.items()}
+    tensors |= {
+        f"{name} {boundary}": np.asarray(tensor)
+        for name, told in summary["bounds"].items()
+        for boundary, tensor in told["tensors"].items()
+    }
+    files.write(
+        "results.vtkhdf",
+        lambda path: write_results(path, micro, fields=arrays, tensors=tensors, provenance=summary),
+    )
+
+
+def _draw_bounds(path: Path, bounds: Bounds) -> Path:
+    from scalebridge.study.pictures import save_bounds
+
+    return save_bounds(path, bounds)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file that is whole or absent."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

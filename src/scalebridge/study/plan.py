@@ -1,0 +1,81 @@
+"""What is to be solved and kept: the description that every front door hands to `execute`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalebridge.study.job import goals_of
+
+if TYPE_CHECKING:
+    from scalebridge.cell import Cell
+    from scalebridge.microstructure import Microstructure
+
+
+@dataclass(frozen=True)
+class Request:
+    """One cell, and what is asked of it.
+
+    Parameters
+    ----------
+    cell : Cell
+    quantity : str
+        What its tensor is called: "conductivity", "stiffness (Mandel)", …
+    compare : bool
+        Solve the other boundary conditions too, and bound the tensor.
+    tolerance, measure, field_tolerance, max_iterations
+        As in `scalebridge.effective` and `scalebridge.Solver`.
+    cases : tuple of int
+        Load cases whose local fields are drawn and stored; none: no fields are kept.
+    named_cases : bool
+        Name fields and pictures after their load case.
+    conductivities : mapping of phase to number, optional
+        Of isotropic conductors, for the tortuosity.
+    """
+
+    cell: Cell
+    quantity: str
+    compare: bool = False
+    tolerance: float = 1e-6
+    measure: str = "tensor"
+    field_tolerance: float = 1e-4
+    max_iterations: int = 1000
+    cases: tuple[int, ...] = ()
+    named_cases: bool = False
+    conductivities: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def goals(self) -> dict[str, float]:
+        """What each load case is solved to: attribute of the progress event → target."""
+        return goals_of(bool(self.cases), self.measure, self.tolerance, self.field_tolerance)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells to solve on one microstructure, and where the results go.
+
+    Parameters
+    ----------
+    microstructure : Microstructure
+    requests : mapping of name to Request
+        Solved in this order; names become parts of file names.
+    image : dict
+        What the summary tells of the image.
+    run : dict
+        How the run was asked for: goes into the provenance.
+    out : Path
+    started : float [s]
+        When the work began, on the clock of `time.perf_counter`.
+    study : dict, optional
+        The resolved study, for the provenance.
+    """
+
+    microstructure: Microstructure
+    requests: Mapping[str, Request]
+    image: Mapping[str, Any]
+    run: Mapping[str, Any]
+    out: Path
+    started: float
+    study: Mapping[str, Any] | None = None

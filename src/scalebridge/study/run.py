@@ -1,0 +1,216 @@
+"""Run a study: every point is built and checked before the first one is solved."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalebridge import __version__
+from scalebridge.errors import InputError
+from scalebridge.study.execute import execute, room, write_json
+from scalebridge.study.files import atomic, plain, writable_folder
+from scalebridge.study.job import Observer
+from scalebridge.study.studyfile import Point, StudyFile, read_study
+
+if TYPE_CHECKING:
+    from scalebridge.study.plan import Plan
+
+_MOST_FRACTIONS = 8
+
+
+def run_study(
+    study: str | Path | StudyFile,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    observer: Observer | None = None,
+    command: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Run a study file and write its results.
+
+    A study without a sweep writes into the output folder what `scalebridge.study.execute`
+    tells. With a sweep each point has a folder of its own, ``point-001``, …, and beside them
+    ``sweep.csv`` and ``summary.json`` hold parameters and main results of the points done; both
+    are written anew after each point.
+
+    Parameters
+    ----------
+    study : str, Path or StudyFile
+    out : str or Path, optional
+        Folder for the results, in place of the study's own.
+    resume : bool
+        Keep what is there of the same study: points whose resolved study, image and version of
+        scalebridge are those of their ``summary.json`` are not solved again.
+    observer : Observer, optional
+    command : sequence of str
+        How the run was asked for; goes into the provenance.
+
+    Returns
+    -------
+    dict
+        The summary of the run, or of the sweep: ``sweep`` with ``parameters`` and ``points``.
+
+    Raises
+    ------
+    InputError
+        Anything that cannot be used; always before the first solve.
+
+    Examples
+    --------
+    >>> from scalebridge.study.run import run_study
+    >>> summary = run_study("examples/studies/glass_epoxy_ply.yaml")  # doctest: +SKIP
+    """
+    file = study if isinstance(study, StudyFile) else read_study(study)
+    observer = observer or Observer()
+    folder = file.output if out is None else Path(out)
+    return _Run(file, folder, resume, command).run(observer)
+
+
+class _Run:
+    """The points of a study file, and what is known of each."""
+
+    def __init__(self, file: StudyFile, folder: Path, resume: bool, command: Sequence[str]) -> None:
+        from scalebridge.study.build import Builder
+
+        self.file, self.folder = file, folder
+        self.asked = {"command": list(command), "options": {"resume": resume, "out": str(folder)}}
+        self.builder = Builder(file)
+        self.hashes = [p.hash(self.builder.image_hash(p), __version__) for p in file.points]
+        self.done: dict[int, dict[str, Any]] = {}
+        if resume:
+            for point in file.points:
+                summary = self._stored(point)
+                if summary is not None:
+                    self.done[point.number] = summary
+
+    def run(self, observer: Observer) -> dict[str, Any]:
+        todo = [point for point in self.file.points if point.number not in self.done]
+        if not self.file.swept:
+            stored = self.done.get(1)
+            return {**stored, "write_errors": []} if stored else self._solve(todo[0], observer)
+        needed = sum(room(self._plan(point)) for point in todo)  # builds and checks every cell
+        writable_folder(self.folder, needed)
+        kept = len(self.done)
+        for point in todo:
+            observer.point(point.number, len(self.file.points), point.parameters)
+            summary = self._solve(point, observer)
+            self.done[point.number] = summary
+            self._write()
+            if summary["interrupted"]:
+                break
+        return {**self._write(), "kept": kept}
+
+    def _solve(self, point: Point, observer: Observer) -> dict[str, Any]:
+        plan = self._plan(point)
+        # What an earlier run told of this folder is no longer true once its files are replaced.
+        (plan.out / "summary.json").unlink(missing_ok=True)
+        return execute(plan, observer)
+
+    def _plan(self, point: Point) -> Plan:
+        out = self._out(point)
+        return self.builder.plan(point, out, self.asked, self.hashes[point.number - 1])
+
+    def _out(self, point: Point) -> Path:
+        if not self.file.swept:
+            return self.folder
+        width = max(3, len(str(len(self.file.points))))
+        return self.folder / f"point-{point.number:0{width}d}"
+
+    def _stored(self, point: Point) -> dict[str, Any] | None:
+        """Return the summary of a point that an earlier run has finished."""
+        folder = self._out(point)
+        try:
+            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+            same = summary["study"]["hash"] == self.hashes[point.number - 1]
+            whole = not summary["interrupted"] and all(
+                (folder / Path(name).name).is_file() for name in summary["files"]
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        written = (folder / "results.vtkhdf").is_file()
+        return summary if same and whole and written else None
+
+    def _write(self) -> dict[str, Any]:
+        """Write the table and the summary of the sweep."""
+        rows = [
+            {"point": point.number, **point.parameters, **main_results(self.done[point.number])}
+            for point in self.file.points
+            if point.number in self.done and not self.done[point.number]["interrupted"]
+        ]
+        summaries = list(self.done.values())
+        files = [self.folder / "sweep.csv", self.folder / "summary.json"]
+        told = {
+            "study": {"file": str(self.file.path), "sha256": self.file.digest},
+            "sweep": {
+                "parameters": list(self.file.swept),
+                "count": len(self.file.points),
+                "points": plain(rows),
+            },
+            "interrupted": any(s["interrupted"] for s in summaries),
+            "failures": [
+                f"point {number}: {text}"
+                for number, s in sorted(self.done.items())
+                for text in s["failures"]
+            ],
+            "run": plain(self.asked),
+            "files": [str(name) for name in files],
+        }
+        errors = [text for s in summaries for text in s.get("write_errors", ())]
+        try:
+            _write_table(files[0], told["sweep"]["points"])
+            write_json(files[1], told)
+        except InputError as error:
+            errors.append(str(error))
+        return {**told, "write_errors": errors}
+
+
+def main_results(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of the table: volume fractions, tensors, engineering constants.
+
+    Names begin with that of the cell; entries of stiffness are in Voigt components.
+    """
+    phases = summary["image"]["phases"]
+    row = {f"fraction.{name}": told["volume_fraction"] for name, told in phases.items()}
+    row = row if len(phases) <= _MOST_FRACTIONS else {}
+    for name, result in summary["results"].items():
+        letter = "k" if len(result["components"][0]) == 1 else "C"
+        shears = [len(set(component)) > 1 for component in result["components"]]
+        size = len(shears)
+        row |= {
+            f"{name}.{letter}{i + 1}{j + 1}": result["voigt"][i][j]
+            for i in range(size)
+            for j in range(i, size)
+        }
+        row |= {
+            f"{name}.{constant}": value
+            for constant, value in result["engineering_constants"].items()
+            if isinstance(value, int | float)
+        }
+        if result["tortuosity"]:
+            factors = result["tortuosity"]["factor"].items()
+            row |= {f"{name}.tortuosity_{axis}": value for axis, value in factors}
+        for boundary, tensor in summary["bounds"].get(name, {}).get("tensors", {}).items():
+            row |= {
+                f"{name}.{boundary}.{letter}{i + 1}{i + 1}": tensor[i][i] / (2 if shear else 1)
+                for i, shear in enumerate(shears)
+            }
+        row[f"{name}.converged"] = result["evidence"]["converged"]
+        row[f"{name}.error_estimate"] = result["evidence"]["error_estimate"]
+    return row
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file, whole or absent, with the columns of all rows."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        cells = {k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()}
+        writer.writerow(cells)
+    with atomic(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
