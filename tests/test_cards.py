@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalebridge import tensors
+from scalebridge.cli import main
 from scalebridge.errors import InputError
 from scalebridge.study.cards import FORMATS, material_card
 
@@ -115,6 +116,34 @@ def test_calculix_under_the_six_strain_states(tmp_path: Path):
         found[:, case] = tensors.to_mandel(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
     # CalculiX prints seven digits; its strains are Green's, off by half the size of the strain.
     np.testing.assert_allclose(found, C, rtol=0, atol=2e-6 * np.abs(C).max())
+
+
+def test_cards_of_a_run(tmp_path, capsys):
+    """From the command line: the tensors of a folder of results, one or all."""
+    np.save(tmp_path / "layers.npy", np.repeat([0, 1], 4)[:, None, None] * np.ones((1, 3, 3), int))
+    phases = ["--phase", "a=0,k=1,E=1,nu=0.3", "--phase", "b=1,k=2,E=2,nu=0.3"]
+    out = str(tmp_path / "out")
+    words = [str(tmp_path / "layers.npy"), "--spacing", "1", *phases, "--no-fields", "--out", out]
+    assert main(["homogenize", *words, "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["card", out, "--format", "nastran", "--result", "conduction"]) == 0
+    numbers = [float(word) for word in NUMBER.findall(capsys.readouterr().out)]
+    np.testing.assert_allclose(numbers, [4 / 3, 0, 0, 1.5, 0, 1.5], atol=1e-6)
+    assert main(["card", out, "--format", "calculix", "--name", "PLY"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("*MATERIAL, NAME=PLY") == 2
+    assert "*ELASTIC" in told
+    assert "*CONDUCTIVITY" in told
+    for more, message in (
+        (["--format", "abacus"], "--format must be one of"),
+        (["--format", "ansys", "--result", "heat"], "--result must be one of"),
+        (["--format", "lsdyna"], "--density must be given for LS-DYNA"),
+    ):
+        assert main(["card", out, *more]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
 
 
 def test_refused():

@@ -195,6 +195,23 @@ def init(
 
 
 @app.command()
+def card(
+    results: Annotated[Path, typer.Argument(help="Folder of results, or its results.vtkhdf.")],
+    format: Annotated[str, typer.Option(help="abaqus, calculix, ansys, nastran or lsdyna.")],
+    result: Annotated[str | None, typer.Option(help="Which tensor; all by default.")] = None,
+    name: Annotated[str, typer.Option(help="Of the material.")] = "effective",
+    number: Annotated[int, typer.Option(help="Of the material.")] = 1,
+    density: Annotated[float | None, typer.Option(help="Written where there is a place.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Print the effective tensors of a run as material cards of a finite element program."""
+    from scalebridge.study.cards import cards_of_results
+
+    options = {"name": name, "number": number, "density": density}
+    typer.echo(cards_of_results(results, format, result=result, **options), nl=False)
+
+
+@app.command()
 def schema(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -268,7 +285,8 @@ def _command(error: Any) -> str:
 
 
 _ARGUMENT = re.compile(
-    "`(spacing|phases|shape|dtype|order|offset|key|boundary|element|plane|tolerance|measure)`"
+    "`(spacing|phases|shape|dtype|order|offset|key|boundary|element|plane|tolerance|measure"
+    "|format|result|density)`"
 )
 
 

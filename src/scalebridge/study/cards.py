@@ -16,11 +16,14 @@ lsdyna     ``*MAT_ANISOTROPIC_ELASTIC`` (002)      ``*MAT_THERMAL_ORTHOTROPIC``
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalebridge.errors import InputError, did_you_mean
+from scalebridge.study.results import read_results
 from scalebridge.tensors import stiffness_to_voigt
 
 Floats = NDArray[np.float64]
@@ -106,6 +109,43 @@ def material_card(
     order = _ORDER[format]
     voigt = np.asarray(stiffness_to_voigt(matrix))[np.ix_(order, order)]
     return _STIFFNESS[format](voigt, name, number, density)
+
+
+def cards_of_results(
+    path: str | Path, format: str, *, result: str | None = None, **options: Any
+) -> str:
+    """Return the cards of the effective tensors in a folder of results, or in its file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that a run has written, or its ``results.vtkhdf``.
+    format : str
+    result : str, optional
+        Which of its tensors; all by default.
+    **options
+        Of `material_card`: name, number, density.
+
+    Raises
+    ------
+    InputError
+        No results there, a result that is not known, or one without a card.
+    """
+    place = Path(path)
+    provenance = read_results(place / "results.vtkhdf" if place.is_dir() else place).provenance
+    found = provenance.get("results", {})
+    if result is not None and result not in found:
+        raise InputError(
+            f"`result` must be one of {list(found)}, but is {result!r}{did_you_mean(result, found)}"
+        )
+    cards = []
+    for name in [result] if result is not None else found:
+        told = found[name]
+        if not (told["evidence"]["complete"] and told["evidence"]["converged"]):
+            raise InputError(f"result {name!r} is not complete and converged; solve it again")
+        kind = "conductivity" if told["components"][0] == "1" else "stiffness"
+        cards.append(material_card(told["tensor"], format, kind=kind, **options))
+    return "".join(cards)
 
 
 def _lines(values: Sequence[float], count: int) -> str:
