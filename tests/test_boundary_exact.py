@@ -325,10 +325,10 @@ ESTIMATED = [
 
 @pytest.mark.parametrize(("physics", "boundary", "element"), ESTIMATED)
 def test_estimate_bounds_the_true_error(physics, boundary, element):
-    """From above where the spectrum's floor is known, and not by more than phases and M⁻¹ allow.
+    """From above, and not by more than phases and M⁻¹ allow.
 
-    In "static" mechanics none is known, and a quarter of the smallest Ritz value serves: an
-    estimate. Measured on 12 images at contrast 30: 0.05 to 0.94 of it is the true error.
+    In "static" mechanics the floor is half of what a coarse homogeneous grid shows: an estimate,
+    whose margin the grid of these images (12², nearly that of the measurement) does not use up.
     """
     if physics == "conduction":
         laws = Conduction(1.0), Conduction(30.0)
@@ -346,9 +346,26 @@ def test_estimate_bounds_the_true_error(physics, boundary, element):
             true = np.diag(eff.tensor) / exact - 1
             assert eff.error_estimate == estimates.max() <= tolerance
             assert np.all(true > -1e-13)
-            certain = 1.0 if (physics, boundary) != ("elasticity", "static") else 2.0
-            assert np.all(true <= certain * estimates + 1e-13)
+            assert np.all(true <= estimates + 1e-13)
             assert np.all(estimates <= 100 * (true + 1e-13))
+
+
+@pytest.mark.parametrize("element", ["reduced", "full"])
+@pytest.mark.parametrize("boundary", ["static", {"x": "free", "y": "kinematic"}], ids=str)
+def test_soft_modes_do_not_fool_the_estimate(boundary, element):
+    """At high contrast the softest mode is seen late: only a floor known beforehand is honest.
+
+    With the smallest Ritz value in its place these images were reported as converged to 1e-6
+    with errors of up to 4 %.
+    """
+    for contrast, seed in ((1e3, 0), (1e5, 1), (1e7, 0)):
+        labels = np.random.default_rng(seed).integers(0, 2, (8, 8))
+        laws = IsotropicElastic(1.0, 0.3), IsotropicElastic(contrast, 0.3)
+        cell = cell_of(labels, laws, boundary=boundary, element=element, plane="strain")
+        # The residual's own rounding stops it at high contrast: far below what is compared.
+        exact = np.diag(sb.effective(cell, 1e-10, "residual", throw=False).tensor)
+        eff = sb.effective(cell, 1e-6)
+        assert np.all(np.diag(eff.tensor) / exact - 1 <= eff.error_estimate)
 
 
 # --- Derivatives -----------------------------------------------------------------------------

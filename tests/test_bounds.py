@@ -351,3 +351,42 @@ def test_hashin_shtrikman_beside_void():
     f = 1 / 9
     found = sb.bounds(cell(labels, (Conduction(1.0), Void())), boundaries=[]).hashin_shtrikman
     assert found["k"] == pytest.approx((0.0, (1 - f) / (1 + f)), abs=1e-12)
+
+
+@pytest.mark.parametrize("physics", ["conduction", "elasticity"])
+def test_what_carries_nothing_is_in_order(physics):
+    """An island in the void: all but Voigt are zero, and zero is not below zero."""
+    labels = np.zeros((6, 6), int)
+    labels[2:4, 2:4] = 1
+    micro = sb.Microstructure(labels, 1.0, {"a": 0, "b": 1})
+    solid = Conduction(1.0) if physics == "conduction" else IsotropicElastic(1.0, 0.3)
+    plane = "strain" if physics == "elasticity" else None
+    cell = sb.Cell(micro, {"a": Void(), "b": solid}, plane=plane)
+    found = sb.bounds(cell)
+    for name in ("Reuss", "periodic", "kinematic"):
+        assert not found.tensors[name].any()
+    assert found.is_ordered
+    held = cell.with_boundary("kinematic")
+    assert "no matter touches the faces that hold the cell" in held.warnings[0]
+
+
+def test_warnings_of_what_does_not_meet():
+    """Pieces that no face holds, blocked channels, and voxels that touch at corners only."""
+    labels = np.ones((8, 8), int)
+    labels[:, 4] = 0  # a wall across y
+    labels[2:5, 1:4] = 0
+    labels[3, 2] = 1  # an island
+    micro = sb.Microstructure(labels, 1.0, {"solid": 0, "pore": 1})
+    laws = {"solid": Conduction(0.0), "pore": Conduction(1.0)}
+    cell = sb.Cell(micro, laws, boundary={"x": "free", "y": "kinematic"})
+    assert any("does not go through from face to face along y" in w for w in cell.warnings)
+    assert any("of the matter floats" in w for w in cell.warnings)
+    assert sb.effective(cell).tensor[1, 1] == 0.0
+    open_ways = cell.with_boundary({"x": "kinematic", "y": "free"})
+    assert not any("does not go through" in w for w in open_ways.warnings)
+
+    stairs = sb.Microstructure(np.eye(6, dtype=int), 1.0, {"solid": 0, "pore": 1})
+    for element, told in (("volume", "does not percolate along x"), ("full", "struts thinner")):
+        cell = sb.Cell(stairs, laws, boundary="through", element=element)
+        assert told in cell.warnings[0]
+        assert (sb.effective(cell).tensor[0, 0] == 0) == (element == "volume")

@@ -86,11 +86,11 @@ CASES = {
     ),
     "boundary unknown along an axis": (
         {"boundary": {"x": "static", "y": "perodic"}},
-        r"`boundary\['y'\]` must be one of .* but is 'perodic' \(did you mean 'periodic'\?\)",
+        r"`boundary` along y must be one of .* but is 'perodic' \(did you mean 'periodic'\?\)",
     ),
     "boundary with too many components": (
         {"boundary": {"x": "static", "y": ("static", "free")}},
-        r"`boundary\['y'\]` must be one of .* or 1 of them, .* but is \('static', 'free'\)",
+        r"`boundary` along y must be one of .* or 1 of them, .* but is \('static', 'free'\)",
     ),
     "boundary periodic in part": (
         {
@@ -98,7 +98,7 @@ CASES = {
             "plane": "strain",
             "boundary": {"x": "static", "y": ("periodic", "static")},
         },
-        r"`boundary\['y'\]` must be periodic for all components or for none",
+        r"`boundary` along y must be periodic for all components or for none",
     ),
     "boundary that holds nothing": (
         {"boundary": {"x": "free", "y": "free"}},

@@ -238,7 +238,7 @@ def test_ritz_values_lie_above_the_floor(seed, contrast):
         original = cg.EnergyErrorEstimate
         patch.setattr(cg, "EnergyErrorEstimate", lambda *a: steps.append(original(*a)) or steps[-1])
         cg.solve(problem, np.array([1.0, 0.0, 0.0]), cg.Target(residual=1e-6))
-    ritz = steps[0]._smallest_ritz_value()
+    ritz = steps[0].smallest_ritz_value()
     assert 0 < problem.problem.floor <= ritz * (1 + 1e-5)  # single-precision preconditioner
 
 

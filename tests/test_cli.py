@@ -264,6 +264,11 @@ def test_conditions_by_axis_and_tortuosity(laminate: Path, tmp_path: Path) -> No
     outcome = run(laminate, *words, "--boundary", "x=free,y=kinematic", "--out", tmp_path)
     assert outcome.code == 0, outcome.err
     assert "x free, y kinematic" in outcome.out
+    words = ["--spacing", "1", *ELASTIC_PHASES, "--plane", "strain", "--no-fields"]
+    plates = "x=kinematic/free,y=free/kinematic"
+    outcome = run(laminate, *words, "--boundary", plates, "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "x kinematic/free, y free/kinematic" in outcome.out
 
 
 # ---- bad input

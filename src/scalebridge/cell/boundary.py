@@ -44,10 +44,12 @@ def parse_boundary(boundary: Any, physics: str, dim: int, unknowns: int) -> tupl
     elif isinstance(boundary, Mapping):
         named = dict(boundary)
         if sorted(map(str, named)) != list(_AXES[:dim]):
+            example = ", ".join(
+                f"{a} {k}" for a, k in zip(_AXES[:dim], AXIS_CONDITIONS, strict=False)
+            )
             raise InputError(
                 f"`boundary` must name each of the axes {list(_AXES[:dim])}, but names "
-                f"{list(named)}; e.g. {{'x': 'periodic', 'y': 'kinematic'"
-                f"{', ' + repr('z') + ': ' + repr('free') if dim == 3 else ''}}}"
+                f"{list(named)}; e.g. {example}"
             )
     else:
         raise InputError(
@@ -88,14 +90,14 @@ def _axis_ends(
         given = condition
     else:
         raise InputError(
-            f"`boundary[{name!r}]` must be one of {list(AXIS_CONDITIONS)} or {unknowns} of them, "
-            f"one for each component of the field, but is {condition!r}"
+            f"`boundary` along {name} must be one of {list(AXIS_CONDITIONS)} or {unknowns} of "
+            f"them, one for each component of the field, but is {condition!r}"
         )
     ends = []
     for component, kind in enumerate(given):
         if kind not in AXIS_CONDITIONS:
             raise InputError(
-                f"`boundary[{name!r}]` must be one of {list(AXIS_CONDITIONS)}, but is {kind!r}"
+                f"`boundary` along {name} must be one of {list(AXIS_CONDITIONS)}, but is {kind!r}"
                 f"{did_you_mean(str(kind), AXIS_CONDITIONS)}"
             )
         if kind == "rollers":
@@ -109,7 +111,7 @@ def _axis_ends(
             ends.append(_ENDS[kind])
     if "periodic" in ends and set(ends) != {"periodic"}:
         raise InputError(
-            f"`boundary[{name!r}]` must be periodic for all components or for none, but is "
+            f"`boundary` along {name} must be periodic for all components or for none, but is "
             f"{condition!r}"
         )
     return tuple(ends)

@@ -42,7 +42,7 @@ class _Image:
 
 
 class Cell(Law):
-    """A representative volume element, periodic, on its voxel grid.
+    """A representative volume element on its voxel grid.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class Cell(Law):
         told = self.image.told
         if (void, self.boundary) not in told:  # large images take a moment
             told[void, self.boundary] = checks.void_warnings(
-                self.microstructure, void, self.boundary
+                self.microstructure, void, self.discretisation, self.boundary
             )
         return (*self.image.warnings, *told[void, self.boundary])
 

@@ -20,6 +20,7 @@ from scalebridge.laws.limits import Rigid, Void
 from scalebridge.laws.protocol import Law, LinearLaw
 from scalebridge.microstructure import Microstructure
 from scalebridge.microstructure.morphology import opened
+from scalebridge.microstructure.percolation import check_neighbours, find_clusters
 
 PLANES = ("strain", "stress", "generalized")
 _CONTRAST = 1e10
@@ -217,7 +218,7 @@ def check_faces(
             smooth = ""
             if disc.physics == "elasticity":
                 kinds = ["kinematic" if j == axis else "free" for j in range(disc.unknowns)]
-                smooth = f", smooth plates {{{name!r}: {tuple(kinds)}, …}}"
+                smooth = f", smooth plates {name}={'/'.join(kinds)}"
             raise InputError(
                 f"`boundary` {boundary!r} asks for a uniform flux on the {name} faces, but "
                 f"{100 * faces.mean():.2g} % of them are void and cannot carry it, which is "
@@ -265,19 +266,23 @@ def _is_zero(law: Law) -> bool:
 
 
 def void_warnings(
-    microstructure: Microstructure, void: tuple[str, ...], boundary: str
+    microstructure: Microstructure, void: tuple[str, ...], disc: Discretisation, boundary: str
 ) -> tuple[str, ...]:
-    """Warn of matter that floats, does not percolate, or is thinner than its voxels resolve.
-
-    Whether matter percolates is told of periodic cells and of transport through a cell: other
-    boundaries hold it on their faces.
-    """
+    """Warn of matter that floats, does not percolate, or is thinner than its voxels resolve."""
     solid = [name for name in microstructure.names if name not in void]
     if not void or not solid:
         return ()
+    matter = np.any([microstructure.mask(name) for name in solid], axis=0)
     notes: list[str] = []
-    if boundary in {"periodic", "through"}:
-        notes += _connectivity_warnings(microstructure, solid, boundary == "periodic")
+    if not matter.all() and matter.any():
+        # Finite volumes join voxels through faces only, elements at corners too.
+        neighbours = 2 * disc.dim if disc.element == "volume" else None
+        if boundary in {"periodic", "through"}:
+            notes += _percolation_warnings(
+                microstructure, matter, boundary == "periodic", neighbours
+            )
+        elif len(disc.bounded) == disc.dim:
+            notes += _support_warnings(matter, disc, neighbours)
     for name in solid:
         thin = microstructure.thin_fraction(name, voxels=3)
         if thin > 0.3:  # the corners of thick bodies count a little too
@@ -288,14 +293,14 @@ def void_warnings(
     return tuple(notes)
 
 
-def _connectivity_warnings(
-    microstructure: Microstructure, solid: list[str], periodic: bool
+def _percolation_warnings(
+    microstructure: Microstructure,
+    matter: np.ndarray,
+    periodic: bool,
+    neighbours: int | None,
 ) -> Iterator[str]:
-    matter = np.any([microstructure.mask(name) for name in solid], axis=0)
-    if matter.all() or not matter.any():
-        return
     image = Microstructure(matter, microstructure.spacing, {"void": 0, "matter": 1})
-    clusters = image.clusters("matter", periodic=periodic)
+    clusters = image.clusters("matter", neighbours, periodic=periodic)
     percolates = np.any(clusters.percolates, axis=0)
     thick = opened(matter, 3)
     bulk = np.zeros_like(percolates)
@@ -303,7 +308,8 @@ def _connectivity_warnings(
         coarse = Microstructure._from_compact(
             thick.astype(np.uint8), image.spacing, image.names, image.sources
         )
-        bulk = np.any(coarse.clusters("matter", periodic=periodic).percolates, axis=0)
+        found = coarse.clusters("matter", neighbours, periodic=periodic)
+        bulk = np.any(found.percolates, axis=0)
     for axis, name in enumerate("xyz"[: microstructure.dim]):
         if not percolates[axis]:
             yield (
@@ -315,10 +321,35 @@ def _connectivity_warnings(
                 "are poorly resolved: refine the image to see by how much"
             )
     if 0 < clusters.floating_fraction < 1:
-        yield (
-            f"{100 * clusters.floating_fraction:.2g} % of the matter floats in the void without "
-            "contact; it carries nothing"
-        )
+        yield _floating(clusters.floating_fraction)
+
+
+def _support_warnings(
+    matter: np.ndarray, disc: Discretisation, neighbours: int | None
+) -> Iterator[str]:
+    """Warn of pieces that no face holds, and of those between fixed faces that do not meet."""
+    order = check_neighbours(neighbours, disc.dim)
+    clusters = find_clusters(matter, order, periodic=False)
+    holding = [a for a in disc.bounded if set(disc.ends[a]) != {"free"}]
+    held = {int(n) for a in holding for n in np.unique(clusters.labels.take([0, -1], a))}
+    loose = [size for n, size in enumerate(clusters.sizes, 1) if n not in held]
+    if len(loose) == clusters.count:
+        yield "no matter touches the faces that hold the cell: all effective moduli are zero"
+    elif loose:
+        yield _floating(sum(loose) / int(clusters.sizes.sum()))
+    if len(holding) == 1 and len(loose) < clusters.count:
+        axis = holding[0]
+        if not clusters.percolates[:, axis].any():
+            yield (
+                f"matter does not go through from face to face along {'xyz'[axis]}: the effective "
+                "modulus along it is zero"
+            )
+
+
+def _floating(share: float) -> str:
+    return (
+        f"{100 * share:.2g} % of the matter floats in the void without contact; it carries nothing"
+    )
 
 
 def rotations(

@@ -36,7 +36,7 @@ class EnergyErrorEstimate:
 
     def squared_error(self) -> float:
         """Return the bound of ‖x − x_k‖²_A for the current iterate."""
-        mu = self.floor or 0.25 * self._smallest_ritz_value()
+        mu = self.floor or 0.25 * self.smallest_ritz_value()
         radau = 1 / mu
         for alpha, ratio in zip(self.alphas, self.ratios, strict=True):
             # Rounding, or a Ritz value that has moved, may take 1/μ below the step length.
@@ -44,7 +44,7 @@ class EnergyErrorEstimate:
             radau = excess / (mu * excess + ratio) if ratio > 0 else 0.0
         return radau * self.square
 
-    def _smallest_ritz_value(self) -> float:
+    def smallest_ritz_value(self) -> float:
         """Smallest eigenvalue of the Lanczos matrix that the steps imply."""
         alphas, ratios = np.asarray(self.alphas), np.asarray(self.ratios[:-1])
         diagonal = 1 / alphas

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from scalebridge.cell import bounded, cg, kernels, media
+from scalebridge.cell import bounded, cg, kernels, media, spectrum
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.green import green_operator
 from scalebridge.errors import InputError
@@ -80,11 +80,9 @@ class LinearCellProblem:
         disc = cell.discretisation
         scale, table, spanning, reference = _prepare(cell)
         self.scale = float(scale)
-        floor = bounded.floor(disc, np.asarray(reference))
-        if floor and not cell.has_void:
-            floor *= media.spectrum_floor(*map(np.asarray, (spanning, reference)))
-        else:
-            floor = 0.0
+        floor = 0.0
+        if not cell.has_void:
+            floor = spectrum.floor(disc, *map(np.asarray, (reference, spanning)))
         fine = media.Media(cell.materials, table)
         single = solver.preconditioner == "single"
         self.levels: list[cg.Workspace] = []

@@ -61,7 +61,7 @@ class Job:
     offset: int = 0
     key: str | None = None
     flip: str = ""
-    boundary: str | Mapping[str, str] = "periodic"
+    boundary: str | Mapping[str, Any] = "periodic"
     element: str | None = None
     plane: str | None = None
     tolerance: float = 1e-6
@@ -144,11 +144,14 @@ def parse_spacing(text: str) -> float | tuple[float, ...]:
     return values[0] if len(values) == 1 else values
 
 
-def parse_boundary(text: str) -> str | dict[str, str]:
-    """Read a name, or one for each axis: ``x=periodic,y=periodic,z=kinematic``."""
+def parse_boundary(text: str) -> str | dict[str, Any]:
+    """Read a name, or one for each axis: ``x=periodic,y=periodic,z=kinematic``.
+
+    ``x=kinematic/free/free`` gives one for each component of the field.
+    """
     if "=" not in text:
         return text
-    named: dict[str, str] = {}
+    named: dict[str, Any] = {}
     for part in text.split(","):
         axis, sign, condition = (word.strip() for word in part.partition("="))
         if not sign or axis in named:
@@ -156,7 +159,7 @@ def parse_boundary(text: str) -> str | dict[str, str]:
                 f"--boundary must be a name or one for each axis, but is {text!r}; "
                 "write e.g. --boundary x=free,y=free,z=kinematic"
             )
-        named[axis] = condition
+        named[axis] = tuple(condition.split("/")) if "/" in condition else condition
     return named
 
 

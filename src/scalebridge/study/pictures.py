@@ -96,10 +96,18 @@ def save_bounds(path: str | Path, bounds: Bounds) -> Path:
     path : str or Path
     bounds : scalebridge.upscaling.Bounds
     """
-    figure = Figure(figsize=(6.4, 4.4), dpi=150)
-    axes = figure.add_axes((0.12, 0.12, 0.62, 0.78))
-    place = np.arange(len(bounds.components))
-    low, high = np.diag(bounds.reuss), np.diag(bounds.voigt)
+    figure = Figure(figsize=(7.2, 4.4), dpi=150)
+    axes = figure.add_axes((0.1, 0.12, 0.6, 0.78))
+    narrow = bounds.hashin_shtrikman or {}
+    averages = {name: bounds.isotropic(tensor) for name, tensor in bounds.tensors.items()}
+
+    def column(name: str) -> NDArray[Any]:
+        """Return the diagonal and the isotropic average, where that has bounds of its own."""
+        more = [averages[name][key] for key in narrow]
+        return np.array([*np.diag(bounds.tensors[name]), *more])
+
+    place = np.arange(len(bounds.components) + len(narrow))
+    low, high = column("Reuss"), column("Voigt")
     axes.bar(
         place,
         high - low,
@@ -109,20 +117,33 @@ def save_bounds(path: str | Path, bounds: Bounds) -> Path:
         label="Reuss to Voigt",
         zorder=1,
     )
-    markers = {"static": "v", "periodic": "o", "kinematic": "^", "through": "x"}
-    for colour, (name, result) in zip(_PALETTE[1:], bounds.results.items(), strict=False):
-        axes.plot(
-            place,
-            np.diag(result.tensor),
-            markers[name],
-            color=colour,
-            label=name,
-            markersize=8,
-            zorder=3,
+    if narrow:
+        least, most = np.array(list(narrow.values())).T
+        axes.bar(
+            place[len(bounds.components) :],
+            most - least,
+            bottom=least,
+            width=0.62,
+            color="#a9a498",
+            label="Hashin–Shtrikman",
+            zorder=2,
         )
-    axes.set_xticks(place, bounds.components)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("component", color=_INK)
+    markers = {
+        "static": ("v", _PALETTE[3]),
+        "periodic": ("o", _PALETTE[1]),
+        "kinematic": ("^", _PALETTE[2]),
+        "through": ("x", _PALETTE[4]),
+    }
+    top = 0.0
+    for name in bounds.results:
+        marker, colour = markers[name]
+        values = column(name)
+        top = max(top, values.max())
+        axes.plot(place, values, marker, color=colour, label=name, markersize=8, zorder=3)
+    axes.set_xticks(place, [*bounds.components, *(f"mean {key}" for key in narrow)])
+    # A rigid or a highly conducting phase would put all else at the foot of its Voigt bound.
+    axes.set_ylim(0, min(1.05 * float(high.max()), 3 * top) or 1.0)
+    axes.set_xlabel("component, and average over all directions", color=_INK)
     axes.set_title("Effective tensor, diagonal (Mandel)", fontsize=13, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False)

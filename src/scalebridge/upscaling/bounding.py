@@ -81,6 +81,10 @@ class Bounds:
         other = {name: found.pop(name) for name in list(found) if name not in BOUNDARIES}
         return {"Reuss": self.reuss, **found, "Voigt": self.voigt, **other}
 
+    def isotropic(self, tensor: np.ndarray) -> dict[str, float]:
+        """Return "k", or "K" and "G", of the isotropic part of a tensor, as Hashin–Shtrikman do."""
+        return isotropic_moduli(tensor, "conduction" if self.components[0] == "1" else "elasticity")
+
     def __repr__(self) -> str:
         names = self.tensors
         width = max(map(len, names))
@@ -223,7 +227,7 @@ def _uniform(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     weights = np.bincount(image.ravel(), minlength=len(moduli)) / image.size
     used = moduli[weights > 0]
     voigt = np.einsum("p,pab->ab", weights, moduli)
-    if any(np.linalg.eigvalsh(c)[0] <= 1e-14 * np.abs(c).max() for c in used):
+    if np.any(np.linalg.eigvalsh(used)[:, 0] <= 1e-14 * np.abs(used).max(axis=(1, 2))):
         return np.zeros_like(voigt), voigt  # some direction of some phase carries nothing
     compliance = np.einsum("p,pab->ab", weights[weights > 0], np.linalg.inv(used))
     reuss = np.linalg.inv(compliance)
@@ -235,7 +239,7 @@ _Link = tuple[str, np.ndarray, float]
 
 def _compare(lower: _Link, upper: _Link) -> Comparison:
     """Compare two forms; the lower one may be too large by its solver's error, and by rounding."""
-    scale = float(np.linalg.eigvalsh(upper[1])[-1])
+    scale = float(np.linalg.eigvalsh(upper[1])[-1]) or 1.0  # nothing may be carried at all
     margin = float(np.linalg.eigvalsh(upper[1] - lower[1])[0]) / scale
     # The error is relative to the diagonal: as a form it reaches to the trace.
     error = lower[2] * float(np.trace(lower[1])) / scale
@@ -260,12 +264,18 @@ def _hashin_shtrikman(cell: Cell) -> dict[str, tuple[float, float]] | None:
         )
     except InputError:
         return None
-    if cell.physics == "conduction":
-        return {"k": (float(low[0, 0]), float(high[0, 0]))}
-    d = cell.dim
-    bulk = [float(c[:d, :d].sum()) / d**2 for c in (low, high)]
-    shear = [float(c[-1, -1]) / 2 for c in (low, high)]
-    return {"K": (bulk[0], bulk[1]), "G": (shear[0], shear[1])}
+    ends = [isotropic_moduli(bound, cell.physics) for bound in (low, high)]
+    return {name: (ends[0][name], ends[1][name]) for name in ends[0]}
+
+
+def isotropic_moduli(tensor: np.ndarray, physics: str) -> dict[str, float]:
+    """Return "k", or bulk and shear modulus (in 2D of the plane), of a tensor's isotropic part."""
+    if physics == "conduction":
+        return {"k": float(np.trace(tensor)) / len(tensor)}
+    d = 3 if len(tensor) == 6 else 2
+    bulk = float(tensor[:d, :d].sum()) / d**2
+    shear = (float(np.trace(tensor)) - d * bulk) / (2 * (len(tensor) - 1))
+    return {"K": bulk, "G": shear}
 
 
 def _statements(cell: Cell) -> tuple[str, ...]:

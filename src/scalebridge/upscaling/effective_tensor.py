@@ -122,7 +122,10 @@ class Effective:
         return "conductivity" if self.physics == "conduction" else "stiffness"
 
     def engineering_constants(self) -> dict[str, Any]:
-        """Engineering constants read from the tensor; see `upscaling.constants`."""
+        """Engineering constants read from the tensor; see `upscaling.constants`.
+
+        Under free ends the tensor, and so the constants, are those of the specimen as it is held.
+        """
         return constants.engineering_constants(self.tensor, kind=self._kind, plane=self.plane)
 
     def _check_stiffness(self) -> None:
