@@ -221,7 +221,7 @@ def check_faces(
                 smooth = f", smooth plates {name}={'/'.join(kinds)}"
             raise InputError(
                 f"`boundary` {boundary!r} asks for a uniform flux on the {name} faces, but "
-                f"{100 * faces.mean():.2g} % of them are void and cannot carry it, which is "
+                f"{100 * faces.mean():.3g} % of them are void and cannot carry it, which is "
                 f"infeasible; use 'periodic', 'kinematic' or 'free' there{smooth}, or crop it"
             )
 

@@ -140,10 +140,10 @@ def save_bounds(path: str | Path, bounds: Bounds) -> Path:
         values = column(name)
         top = max(top, values.max())
         axes.plot(place, values, marker, color=colour, label=name, markersize=8, zorder=3)
-    axes.set_xticks(place, [*bounds.components, *(f"mean {key}" for key in narrow)])
+    axes.set_xticks(place, [*bounds.components, *narrow])
     # A rigid or a highly conducting phase would put all else at the foot of its Voigt bound.
     axes.set_ylim(0, min(1.05 * float(high.max()), 3 * top) or 1.0)
-    axes.set_xlabel("component, and average over all directions", color=_INK)
+    axes.set_xlabel("component; k, K, G: of the isotropic average", color=_INK)
     axes.set_title("Effective tensor, diagonal (Mandel)", fontsize=13, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False)
