@@ -364,6 +364,33 @@ def test_conducting_polycrystals():
 
 ONE, TWO = Conduction(1.0), Conduction(2.0)
 ANISOTROPIC = Conduction(np.diag([1.0, 2.0, 3.0]))
+HALVES = [0.5, 0.5]
+MIXTURES = [
+    lambda laws: Voigt(laws, HALVES),
+    lambda laws: Reuss(laws, HALVES),
+    lambda laws: Laminate(laws, HALVES, "x"),
+    lambda laws: HashinShtrikman(laws, HALVES, "upper"),
+    lambda laws: sb.analytic.MoriTanaka(laws[0], sb.analytic.Inclusion(laws[1], 0.5)),
+    lambda laws: sb.analytic.Dilute(laws[0], sb.analytic.Inclusion(laws[1], 0.5)),
+    lambda laws: sb.analytic.Differential(laws[0], sb.analytic.Inclusion(laws[1], 0.5)),
+    lambda laws: sb.analytic.SelfConsistent([sb.analytic.Inclusion(law, 0.5) for law in laws]),
+]
+
+
+@pytest.mark.parametrize("make", MIXTURES)
+def test_plane_state_of_a_mixture_is_that_of_its_phases(make):
+    assert make([PlaneStress(BORON), PlaneStress(ALUMINIUM)]).plane == "stress"
+    assert make([PlaneStrain(BORON), Void()]).plane == "strain"
+    assert make([BORON, ALUMINIUM]).plane is None
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1.0, 1e200])
+def test_normal_of_any_length(size):
+    laws = [PlaneStress(BORON), PlaneStress(ALUMINIUM)]
+    close(
+        Laminate(laws, HALVES, (3 * size, 4 * size)).modulus,
+        Laminate(laws, HALVES, (0.6, 0.8)).modulus,
+    )
 
 
 @pytest.mark.parametrize(
@@ -385,6 +412,18 @@ ANISOTROPIC = Conduction(np.diag([1.0, 2.0, 3.0]))
         (lambda: Laminate([ONE, TWO], [0.5, 0.5], np.zeros(3)), r"`normal` must not be zero"),
         (lambda: Laminate([plane(1.0), TWO], [0.5, 0.5], "z"), r"`normal` must be .* 2D"),
         (lambda: Laminate([plane(1.0), TWO], [0.5, 0.5], [0, 0, 1]), r"`normal` must be of shape"),
+        (lambda: Laminate([ONE, TWO], [0.5, 0.5], (0, 5e-324, 0)), r"`normal` must not be zero"),
+        *(
+            (lambda m=m: m([PlaneStress(BORON), PlaneStrain(BORON)]), r"of plane strain and stress")
+            for m in MIXTURES
+        ),
+        (
+            lambda: Voigt(
+                [Laminate([PlaneStress(BORON)] * 2, [0.5, 0.5], "x"), PlaneStrain(BORON)],
+                [0.5, 0.5],
+            ),
+            r"`laws` must be of one plane state, but are of plane strain and stress; wrap all",
+        ),
         (lambda: PlaneStress(ONE), r"`law` of PlaneStress must be a linear elastic law in 3D"),
         (lambda: PlaneStrain(PlaneStrain(BORON)), r"`law` of PlaneStrain must be .* 3D"),
         (lambda: PlaneStrain(3.0), r"`law` of PlaneStrain must be a Law"),

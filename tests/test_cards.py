@@ -161,3 +161,37 @@ def test_refused():
         material_card(np.eye(6), "lsdyna")
     with pytest.raises(InputError, match="`kind` must be 'stiffness' or 'conductivity'"):
         material_card(np.eye(6), "abaqus", kind="compliance")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *(
+            ({"density": rho}, "`density` must be a number > 0, but is")
+            for rho in (0, -1.0, np.inf, np.nan, "light", True)
+        ),
+        *(
+            ({"number": n}, "`number` must be a whole number ≥ 1, but is")
+            for n in (0, -3, 1.5, "2", None, True)
+        ),
+        *(
+            ({"name": name}, "`name` must be one line without commas that does not begin with")
+            for name in ("", "  ", "a\nb", "a\rb", "a, b", "*STEP", " $x", "!x", 3, None)
+        ),
+        *(
+            ({"tensor": C}, "`tensor` must be a matrix of real numbers, but is")
+            for C in ("steel", None, [[1, 2], [3]], np.eye(6) * 1j, np.eye(6).astype(str))
+        ),
+    ],
+)
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_would_spoil_the_card_is_refused(format, options, message):
+    told = {"tensor": np.eye(6), "format": format, "density": 1.0} | options
+    with pytest.raises(InputError, match=message):
+        material_card(**told)
+
+
+def test_whole_numbers_of_numpy_and_names_with_signs_are_welcome():
+    card = material_card(np.eye(6, dtype=int), "ansys", number=np.int64(7), density=np.float32(2))
+    assert "TB,ANEL,7" in card
+    assert "NAME=PLY-0/90*2" in material_card(np.eye(6), "abaqus", name="PLY-0/90*2")

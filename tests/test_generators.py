@@ -126,7 +126,7 @@ class TestSpheres:
             ({"radius": 0.5}, "`radius` must be a number above 1"),
             ({"radius": 30, "fraction": 0.7}, "must let a sphere and its gap fit in the cell"),
             ({"shape": (40, 40, 4)}, "exceeds the side of 4 voxels"),
-            ({"gap": -1}, "`gap` must be a number above"),
+            ({"gap": -1}, "`gap` must be a number ≥ 0, but is -1; it is in voxels"),
             ({"seed": None}, "`seed` must be a whole number"),
             ({"seed": -1}, "`seed` must be a whole number"),
             ({"seed": 1.5}, "`seed` must be a whole number"),

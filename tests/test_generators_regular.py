@@ -143,8 +143,8 @@ class TestLattices:
             ("hexagonal", {"fraction": 0.91}, "between 0 and 0.9069"),
             ("fcc", {"fraction": 0.75}, "between 0 and 0.7405"),
             ("sc", {"radius": -1}, "`radius` must be a number above 0"),
-            ("sc", {"overlap": 1.0}, "`overlap` must be a number between"),
-            ("sc", {"overlap": -0.1}, "`overlap` must be a number between"),
+            ("sc", {"overlap": 1.0}, "`overlap` must be a number ≥ 0 and below 1, but is 1"),
+            ("sc", {"overlap": -0.1}, "`overlap` must be a number ≥ 0 and below 1, but is -0.1"),
             (
                 "sc",
                 {"radius": 0.9},
@@ -154,6 +154,7 @@ class TestLattices:
             ("square", {"radius": 0.3, "edge": 0}, "`edge` must be a number above 0"),
             ("hexagonal", {"radius": 0.3, "axis": "w", "shape": (4, 8, 8)}, "`axis` must be one"),
             ("fc", {"radius": 0.3}, r"one of sc, bcc, fcc, but is 'fc' \(did you mean"),
+            (["fcc"], {"radius": 0.3}, r"`kind` must be one of sc, bcc, fcc, but is \['fcc'\]"),
             ("fcc", {"radius": 0.3, "shape": (8, 8)}, "must be 3D for a cubic .* square_array"),
             ("fcc", {"radius": 0.3, "names": ("a",)}, "must have 2 names"),
             ("fcc", {"radius": 0.3, "shape": (10**6,) * 3}, "must fit into memory"),

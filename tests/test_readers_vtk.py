@@ -109,6 +109,12 @@ class TestVti:
         path = write_vti(tmp_path / "scan.vti", grid_of(labels), form, block=4096)
         assert np.array_equal(simple(path).labels, labels)
 
+    @pytest.mark.parametrize("compressor", ["vtkZLibDataCompressor", "vtkLZ4DataCompressor"])
+    def test_text_is_never_compressed(self, tmp_path, compressor):
+        path = tmp_path / "scan.vti"
+        path.write_bytes(vti(ascii_array(), attributes=f'compressor="{compressor}"'))
+        assert simple(path).labels.ravel(order="F").tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+
     def test_header_and_data_encoded_apart(self, tmp_path):
         """As PyEVTK writes; VTK encodes both in one."""
         labels = labels_of((2, 2, 2))
@@ -320,7 +326,13 @@ class TestHostileVti:
             (vti(ascii_array(), spacing="1 1 nan"), "tells a spacing that cannot be used"),
             (vti(ascii_array(), attributes='byte_order="Middle"'), "its header is damaged"),
             (vti(ascii_array(), attributes='header_type="UInt8"'), "its header is damaged"),
-            (vti(ascii_array(), attributes='compressor="vtkLZ4DataCompressor"'), "by 'vtkLZ4Data"),
+            (
+                vti(
+                    ascii_array().replace("ascii", "binary"),
+                    attributes='compressor="vtkLZ4DataCompressor"',
+                ),
+                "by 'vtkLZ4Data",
+            ),
             (vti(binary_array(b"\x09\0\0\0" + bytes(9))), "it holds 9 bytes where 8 are due"),
             (vti(binary_array(b"\x08\0\0\0" + bytes(5))), "its data end after 12 of 16 bytes"),
             (vti(binary_array(b"\x08")), "its data end after 4 of 8 bytes"),

@@ -484,3 +484,12 @@ def test_gradient_of_distance():
 
 def test_examples_in_the_docstrings():
     assert doctest.testmod(tensors).failed == 0
+
+
+def test_as_rotation_checks_and_keeps():
+    R = tensors.rotation_about((1, 2, 3), 0.7)
+    assert tensors.as_rotation(R, 3) is R
+    with pytest.raises(InputError, match="`turn` must be a rotation"):
+        tensors.as_rotation(2 * R, name="turn")
+    with pytest.raises(InputError, match="`R` must have first axes"):
+        tensors.as_rotation(R, 2)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from scalebridge.analytic._isotropic import check_isotropic
-from scalebridge.analytic._phases import check_law, common_kinematics
+from scalebridge.analytic._phases import check_law, common_kinematics, common_plane
 from scalebridge.analytic.inclusion import (
     Inclusion,
     Matrix,
@@ -51,6 +51,11 @@ class MatrixInclusion(LinearLaw):
     @property
     def kinematics(self) -> Kinematics:
         return common_kinematics(self._laws)
+
+    @property
+    def plane(self) -> str | None:
+        """Plane state of the phases: "strain", "stress" or None."""
+        return common_plane(self._laws)
 
     @property
     def is_isotropic(self) -> bool:

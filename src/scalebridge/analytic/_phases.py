@@ -81,7 +81,19 @@ def common_kinematics(laws: Sequence[Law], name: str = "laws") -> Kinematics:
                 f"{law.kinematics.dim}D; give a (2, 2) conductivity, or wrap an elastic law in "
                 "PlaneStrain or PlaneStress"
             )
+    common_plane(real, name)
     return common
+
+
+def common_plane(laws: Sequence[Law], name: str = "laws") -> str | None:
+    """Return the plane state that the laws share, None where they have none."""
+    told: set[str] = {getattr(law, "plane", None) or "" for law in laws} - {""}
+    if len(told) > 1:
+        raise InputError(
+            f"`{name}` must be of one plane state, but are of plane {' and '.join(sorted(told))}; "
+            "wrap all in PlaneStrain, or all in PlaneStress"
+        )
+    return told.pop() if told else None
 
 
 def moduli(laws: Sequence[Law]) -> Float[Array, "phase component component"]:
@@ -112,3 +124,8 @@ class Mixture(LinearLaw):
     @property
     def kinematics(self) -> Kinematics:
         return common_kinematics(self.laws)
+
+    @property
+    def plane(self) -> str | None:
+        """Plane state of the phases: "strain", "stress" or None."""
+        return common_plane(self.laws)

@@ -14,7 +14,6 @@ from scalebridge import tensors
 from scalebridge.errors import InputError
 from scalebridge.laws import Kinematics
 from scalebridge.laws._checks import as_array, check_symmetric_semidefinite, concrete
-from scalebridge.tensors.conventions import _rotation
 
 POINTS = 96
 _SMALLEST = 1e-30
@@ -128,7 +127,7 @@ def as_rotation(name: str, rotation: Any, dim: int | None = None) -> jax.Array:
     shapes = ((2, 2), (3, 3)) if dim is None else ((dim, dim),)
     R = as_array(name, rotation, *shapes)
     values = concrete(R)
-    return R if values is None else jnp.asarray(_rotation(values, dim, name=name))
+    return R if values is None else jnp.asarray(tensors.as_rotation(values, dim, name=name))
 
 
 @partial(jax.jit, static_argnames=("kinematics", "finite", "points"))

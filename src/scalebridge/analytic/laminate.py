@@ -122,8 +122,10 @@ def _as_normal(normal: Any, dim: int) -> jax.Array:
         return jnp.eye(dim)[axes.index(normal)]
     vector = as_array("normal", normal, (dim,))
     values = concrete(vector)
-    if values is not None and not np.any(values):
+    if values is not None and np.max(np.abs(values)) < np.finfo(float).tiny:
         raise InputError("`normal` must not be zero, but is; give the direction across the layers")
+    # Squares of small or large components would under- or overflow.
+    vector = vector / jax.lax.stop_gradient(jnp.max(jnp.abs(vector)))
     return vector / jnp.linalg.norm(vector)
 
 

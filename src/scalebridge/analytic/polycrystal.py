@@ -114,6 +114,11 @@ class Polycrystal(LinearLaw):
         return self.crystal.kinematics
 
     @property
+    def plane(self) -> str | None:
+        """Plane state of the crystal: "strain", "stress" or None."""
+        return getattr(self.crystal, "plane", None)
+
+    @property
     def is_isotropic(self) -> bool:
         return True
 

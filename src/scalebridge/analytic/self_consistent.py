@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from scalebridge.analytic._isotropic import eigenvalues, isotropic
 from scalebridge.analytic._matrix import check_random, stays_isotropic
-from scalebridge.analytic._phases import common_kinematics, moduli
+from scalebridge.analytic._phases import common_kinematics, common_plane, moduli
 from scalebridge.analytic._root import converged, fixed_point
 from scalebridge.analytic.inclusion import (
     Inclusion,
@@ -88,6 +88,11 @@ class SelfConsistent(LinearLaw):
     @property
     def kinematics(self) -> Kinematics:
         return common_kinematics([p.law for p in self.phases], "phases")
+
+    @property
+    def plane(self) -> str | None:
+        """Plane state of the phases: "strain", "stress" or None."""
+        return common_plane([p.law for p in self.phases])
 
     @property
     def is_isotropic(self) -> bool:

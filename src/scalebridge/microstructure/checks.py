@@ -128,14 +128,19 @@ def as_counts(value: Any, dim: int, name: str) -> tuple[int, ...]:
     return counts
 
 
-def as_number(value: Any, name: str, low: float, high: float, remedy: str) -> float:
-    """Return `value` as a float strictly between `low` and `high`."""
+def as_number(
+    value: Any, name: str, low: float, high: float, remedy: str, *, inclusive: bool = False
+) -> float:
+    """Return `value` as a float between `low` and `high`, strictly but for `inclusive` low."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not low < number < high:
-        bounds = f"above {low:g}" if high == math.inf else f"between {low:g} and {high:.4g}"
+    if not (low < number < high or (inclusive and number == low < high)):
+        bounds = f"≥ {low:g}" if inclusive else f"above {low:g}"
+        if high < math.inf:
+            end = f"{high:.4g}"
+            bounds = f"{bounds} and below {end}" if inclusive else f"between {low:g} and {end}"
         raise InputError(f"`{name}` must be a number {bounds}, but is {value!r}; {remedy}")
     return number
 

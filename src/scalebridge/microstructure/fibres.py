@@ -148,7 +148,9 @@ def fibres(
         )
     share = as_number(fraction, "fraction", 0.0, 1.0, "give a volume fraction, e.g. 0.1")
     asked = as_number(radius, "radius", 1.0 - 1e-12, math.inf, "it is in voxels; refine the grid")
-    free = as_number(gap, "gap", -1e-300, math.inf, "it is in voxels; 0 lets fibres touch")
+    free = as_number(
+        gap, "gap", 0.0, math.inf, "it is in voxels; 0 lets fibres touch", inclusive=True
+    )
     (attempts,) = as_counts(max_attempts, 1, "max_attempts")
     rng = np.random.default_rng(as_seed(seed))
     edges = as_spacing(spacing, 3)

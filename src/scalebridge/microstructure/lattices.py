@@ -146,7 +146,7 @@ def cubic_array(
     fcc array of radius 0.372161 (overlap 5 %), fraction 0.845093
     """
     sizes = as_shape(shape)
-    if kind not in _CUBIC:
+    if not isinstance(kind, str) or kind not in _CUBIC:
         raise InputError(
             f"`kind` must be one of {', '.join(_CUBIC)}, but is {kind!r}"
             f"{did_you_mean(str(kind), _CUBIC)}; choose one of them"
@@ -183,7 +183,9 @@ class _Size:
         """Return the radius in a cell of first edge 1, and words on it in a cell of `edge`."""
         dim, volume = len(cell), math.prod(cell)
         if self.name == "overlap":
-            lap = as_number(self.value, "overlap", -1e-300, 1.0, "0 lets neighbours touch")
+            lap = as_number(
+                self.value, "overlap", 0.0, 1.0, "0 lets neighbours touch", inclusive=True
+            )
             radius = nearest / (2.0 * (1.0 - lap))
             return radius, f"radius {radius * edge:.6g} (overlap {100 * lap:.6g} %)"
         if self.name == "radius":

@@ -76,7 +76,7 @@ def _read(path: Path, key: str | None) -> tuple[NDArray[Any], tuple[float, ...],
     }
     kind, name = choose(known, key, path)
     array = known[kind, name]
-    encoding = _encoding(root, path)
+    encoding = _encoding(root, array, path)
     dtype = _dtype(array, encoding.order, path)
     shape = frame.check(
         kind, name, dtype, components=int(array.get("NumberOfComponents", "1")), path=path
@@ -120,8 +120,10 @@ def _parse(text: bytes, path: Path) -> ElementTree.Element:
         ) from None
 
 
-def _encoding(root: ElementTree.Element, path: Path) -> Encoding:
-    compressor = root.get("compressor")
+def _encoding(root: ElementTree.Element, array: ElementTree.Element, path: Path) -> Encoding:
+    # Text is not compressed, whatever the head tells.
+    is_text = array.get("format", "ascii") == "ascii"
+    compressor = None if is_text else root.get("compressor")
     if compressor not in (None, "vtkZLibDataCompressor"):
         raise InputError(
             f"'{path}' must be compressed by zlib or not at all, but is by {compressor!r}; "

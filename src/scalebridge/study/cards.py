@@ -15,6 +15,8 @@ lsdyna     ``*MAT_ANISOTROPIC_ELASTIC`` (002)      ``*MAT_THERMAL_ORTHOTROPIC``
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,16 +60,18 @@ def material_card(
     format : "abaqus", "calculix", "ansys", "nastran" or "lsdyna"
     kind : "stiffness" or "conductivity"
     name : str
-        Of the material, for programs that name them.
+        Of the material, for programs that name them: one line without commas that does not
+        begin like a comment or a keyword, by *, $ or !.
     number : int
-        Of the material, for programs that number them.
+        Of the material, for programs that number them; 1 or more.
     density : float, optional
-        Written where the format has a place for it. LS-DYNA asks for one.
+        Positive. Written where the format has a place for it. LS-DYNA asks for one.
 
     Raises
     ------
     InputError
-        An unknown format, a tensor of another shape or not positive definite; off-diagonal
+        An unknown format, a name, number or density that no card can hold; a tensor of another
+        shape, or not positive definite; off-diagonal
         conductivities, beyond 1e-6 of the largest entry, for Ansys and LS-DYNA, which have
         no place for them: turn the material to its principal axes.
 
@@ -91,8 +95,9 @@ def material_card(
         )
     if kind not in ("stiffness", "conductivity"):
         raise InputError(f"`kind` must be 'stiffness' or 'conductivity', but is {kind!r}")
+    number = _check_words(name, number, density)
     size = 6 if kind == "stiffness" else 3
-    matrix = np.asarray(tensor, float)
+    matrix = _numbers(tensor)
     if matrix.shape != (size, size) or not np.isfinite(matrix).all():
         raise InputError(
             f"a card needs a finite {kind} of shape ({size}, {size}), but the tensor has shape "
@@ -109,6 +114,44 @@ def material_card(
     order = _ORDER[format]
     voigt = np.asarray(stiffness_to_voigt(matrix))[np.ix_(order, order)]
     return _STIFFNESS[format](voigt, name, number, density)
+
+
+def _check_words(name: Any, number: Any, density: Any) -> int:
+    """Refuse what would make another card of it; return the number."""
+    line = name.strip() if isinstance(name, str) else ""
+    if not line or len(name.splitlines()) > 1 or "," in line or line[0] in "*$!":
+        raise InputError(
+            "`name` must be one line without commas that does not begin with *, $ or !, but is "
+            f"{name!r}; e.g. 'effective'"
+        )
+    try:
+        whole = 0 if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        raise InputError(f"`number` must be a whole number ≥ 1, but is {number!r}; e.g. 1")
+    try:
+        mass = 1.0 if density is None else float(density)
+    except (TypeError, ValueError):
+        mass = math.nan
+    if isinstance(density, str | bool) or not 0 < mass < math.inf:
+        raise InputError(
+            f"`density` must be a number > 0, but is {density!r}; give it in the units of the model"
+        )
+    return whole
+
+
+def _numbers(tensor: Any) -> Floats:
+    try:
+        values = np.asarray(tensor)
+    except ValueError:
+        values = np.asarray(None)  # rows of different length
+    if values.dtype.kind not in "biuf":
+        raise InputError(
+            f"`tensor` must be a matrix of real numbers, but is {type(tensor).__name__} of "
+            f"{values.dtype}; give e.g. sb.effective(cell).tensor"
+        )
+    return values.astype(float)
 
 
 def cards_of_results(

@@ -20,6 +20,7 @@ Appl. Math. 43, 15-41: Mandel components and their rotation.
 """
 
 from scalebridge.tensors.conventions import (
+    as_rotation,
     compliance_from_voigt,
     compliance_to_voigt,
     component_count,
@@ -48,6 +49,7 @@ from scalebridge.tensors.symmetry import SYMMETRIES, Kind, distance, project
 __all__ = [
     "SYMMETRIES",
     "Kind",
+    "as_rotation",
     "compliance_from_voigt",
     "compliance_to_voigt",
     "component_count",

@@ -197,18 +197,51 @@ def rotation_in_plane(angle: Array, degrees: bool = False) -> Array:
     return rotation_about((0, 0, 1), angle, degrees)[:2, :2]
 
 
+def as_rotation(R: Array, dimension: int | None = None, *, name: str = "R") -> Array:
+    """Return R (d, d, …) as an array; of a NumPy array it is checked that it holds rotations.
+
+    Parameters
+    ----------
+    R : (d, d, …)
+    dimension : 2 or 3, optional
+        Asked for; both are welcome by default.
+    name : str
+        Of the argument, for the message.
+
+    Raises
+    ------
+    InputError
+        Another shape; R Rᵀ that differs from 1 by more than 1e-6, or det R < 0.
+    """
+    R = _array(R)
+    d = _side(name, R, order=2, sides=(2, 3) if dimension is None else (dimension,))
+    if _namespace(R) is not np:
+        return R
+    last = np.moveaxis(R, (0, 1), (-2, -1))
+    with np.errstate(invalid="ignore"):  # nan is refused below
+        error = np.max(np.abs(last @ last.swapaxes(-1, -2) - np.eye(d)), initial=0.0)
+        determinant = np.min(np.linalg.det(last), initial=1.0)
+    if not (error <= 1e-6 and determinant > 0):
+        raise InputError(
+            f"`{name}` must be a rotation, R Rᵀ = 1 and det R = +1, but R Rᵀ is off by {error:.1e} "
+            f"and the smallest determinant is {determinant:.6f}; the closest rotation to nearly "
+            "orthogonal numbers is U Vᵀ of their singular value decomposition"
+        )
+    return R
+
+
 def rotate_vector(vector: Array, R: Array) -> Array:
     """Return R v for vectors (d, …) and rotations (d, d, …); … broadcast."""
     vector = _array(vector)
     d = _side("vector", vector, order=1, sides=(2, 3))
-    return _einsum("ij...,j...->i...", _rotation(R, d), vector)
+    return _einsum("ij...,j...->i...", as_rotation(R, d), vector)
 
 
 def rotate_tensor(tensor: Array, R: Array) -> Array:
     """Return R T Rᵀ for second order tensors (d, d, …) and rotations (d, d, …)."""
     tensor = _array(tensor)
     d = _side("tensor", tensor, order=2, sides=(2, 3))
-    return _congruence(tensor, _rotation(R, d))
+    return _congruence(tensor, as_rotation(R, d))
 
 
 def mandel_rotation(R: Array) -> Array:
@@ -229,14 +262,14 @@ def mandel_rotation(R: Array) -> Array:
     ----------
     Mehrabadi & Cowin (1990), Q. J. Mech. Appl. Math. 43, 15-41.
     """
-    return _mandel_rotation(_rotation(R))
+    return _mandel_rotation(as_rotation(R))
 
 
 def rotate_mandel(vector: Array, R: Array) -> Array:
     """Return the Mandel components (component, …) of R T Rᵀ, given those of T."""
     vector = _array(vector)
     d = _DIMENSION[_side("vector", vector, order=1, sides=(3, 6))]
-    return _einsum("ij...,j...->i...", _mandel_rotation(_rotation(R, d)), vector)
+    return _einsum("ij...,j...->i...", _mandel_rotation(as_rotation(R, d)), vector)
 
 
 def rotate_mandel4(matrix: Array, R: Array) -> Array:
@@ -253,7 +286,7 @@ def rotate_mandel4(matrix: Array, R: Array) -> Array:
     """
     matrix = _array(matrix)
     d = _DIMENSION[_side("matrix", matrix, order=2, sides=(3, 6))]
-    return _congruence(matrix, _mandel_rotation(_rotation(R, d)))
+    return _congruence(matrix, _mandel_rotation(as_rotation(R, d)))
 
 
 # --- Helpers ---------------------------------------------------------------------------------
@@ -314,22 +347,3 @@ def _side(name: str, array: Array, order: int, sides: tuple[int, ...]) -> int:
         f"`{name}` must have first axes {expected}, but its shape is {tuple(array.shape)}; "
         "put components first and voxels last"
     )
-
-
-def _rotation(R: Array, dimension: int | None = None, name: str = "R") -> Array:
-    """Return R as an array, checked where it is a NumPy array."""
-    R = _array(R)
-    d = _side(name, R, order=2, sides=(2, 3) if dimension is None else (dimension,))
-    if _namespace(R) is not np:
-        return R
-    last = np.moveaxis(R, (0, 1), (-2, -1))
-    with np.errstate(invalid="ignore"):  # nan is refused below
-        error = np.max(np.abs(last @ last.swapaxes(-1, -2) - np.eye(d)), initial=0.0)
-        determinant = np.min(np.linalg.det(last), initial=1.0)
-    if not (error <= 1e-6 and determinant > 0):
-        raise InputError(
-            f"`{name}` must be a rotation, R Rᵀ = 1 and det R = +1, but R Rᵀ is off by {error:.1e} "
-            f"and the smallest determinant is {determinant:.6f}; the closest rotation to nearly "
-            "orthogonal numbers is U Vᵀ of their singular value decomposition"
-        )
-    return R

@@ -17,8 +17,8 @@ from scalebridge.tensors.conventions import (
     _einsum,
     _mandel_rotation,
     _namespace,
-    _rotation,
     _side,
+    as_rotation,
     rotation_about,
 )
 
@@ -96,7 +96,7 @@ def project(
     average = _projector(symmetry, kind, d, axis).astype(tensor.dtype)
     if frame is None:
         return _einsum("ijkl,kl...->ij...", average, tensor)
-    R = _rotation(frame, d, name="frame")
+    R = as_rotation(frame, d, name="frame")
     Q = _mandel_rotation(R) if kind == "stiffness" else R
     seen = _congruence(tensor, Q.swapaxes(0, 1))
     return _congruence(_einsum("ijkl,kl...->ij...", average, seen), Q)
