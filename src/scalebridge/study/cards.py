@@ -61,7 +61,7 @@ def material_card(
     kind : "stiffness" or "conductivity"
     name : str
         Of the material, for programs that name them: one line without commas that does not
-        begin like a comment or a keyword, by *, $ or !.
+        begin like a comment or a keyword, by ``*``, ``$`` or ``!``.
     number : int
         Of the material, for programs that number them; 1 or more.
     density : float, optional
