@@ -703,7 +703,7 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "boundary by axis": (
         ("physics: conduction", "physics: conduction, boundary: {x: free, y: fre}"),
-        "cells.heat.boundary.y must be one of",
+        "cells.heat.boundary along y must be one of",
     ),
     "rollers": (
         ("physics: conduction", "physics: conduction, boundary: rollers"),
