@@ -27,9 +27,10 @@ Other spaces V take two steps from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,14 +54,11 @@ class BoundedGreen(NamedTuple):
         Inverse of D_j for each component whose normal end is freed.
     lame : (2,)
         λ and μ of the reference medium.
-    inside : (n+2, …)
-        1 in the voxels of the cell, 0 in the ghosts; empty where V′ is matched.
     """
 
     inverse: tuple[Array, ...]
     diagonal: tuple[Array, ...]
     lame: Array
-    inside: Array
 
 
 def inner(disc: Discretisation) -> Discretisation:
@@ -109,40 +107,24 @@ def green_operator(disc: Discretisation, modulus: Array, single: bool) -> Bounde
     kind = jnp.float32 if single else jnp.float64
     if disc.element == "volume":
         symbol = volumes.inverse_symbol(disc, modulus).astype(kind)
-        return BoundedGreen((symbol,), (), jnp.zeros(2, kind), jnp.zeros(0, kind))
+        return BoundedGreen((symbol,), (), jnp.zeros(2, kind))
     within = inner(disc)
-    norms = reduce(
-        jnp.multiply,
-        [
-            jnp.asarray(transforms.norms(disc.shape[axis])).reshape(
-                [-1 if a == axis else 1 for a in range(disc.dim)]
-            )
-            for axis in disc.bounded
-        ],
-    )
+    norms = _product(disc, {axis: transforms.norms(disc.shape[axis]) for axis in disc.bounded})
+    lame = jnp.stack([modulus[0, 1], 0.5 * modulus[-1, -1]])
     full = greens.symbol(disc, modulus)
     if is_matched(within):
         inverse = greens.invert(full, disc.unknowns)
-        inside = jnp.zeros([0] * disc.dim, kind)
     else:
-        lam, mu = modulus[0, 1], 0.5 * modulus[-1, -1]
         mean = greens.moments(disc, [(frozenset[int](), 1.0)])
         inverse = tuple(
-            greens.invert({(0, 0): full[j, j] - (lam + mu) * mean.get((j, j), 0.0)}, 1)[0]
+            greens.invert({(0, 0): full[j, j] - lame.sum() * mean.get((j, j), 0.0)}, 1)[0]
             for j in range(disc.unknowns)
         )
-        inside = jnp.ones(disc.shape, kind)
-        ghosts = [(1, int(a in disc.bounded)) for a in range(disc.dim)]
-        for axis, pad in enumerate(ghosts):
-            mode = "constant" if axis in disc.bounded else "wrap"
-            inside = jnp.pad(inside, [pad if a == axis else (0, 0) for a in range(disc.dim)], mode)
     diagonal = [greens.invert({(0, 0): full[j, j]}, 1)[0] for j in freed(disc)]
-    lame = jnp.stack([modulus[0, 1], 0.5 * modulus[-1, -1]])
     return BoundedGreen(
         tuple((g / norms).astype(kind) for g in inverse),
         tuple((g / norms).astype(kind) for g in diagonal),
         lame.astype(kind),
-        inside,
     )
 
 
@@ -150,41 +132,47 @@ def precondition(disc: Discretisation, green: BoundedGreen, g: Field) -> Field:
     """Return M⁻¹ of nodal forces, in the precision of `green`."""
     if disc.element == "volume":
         return volumes.precondition(disc, green.inverse[0], g)
-    within, loose = inner(disc), freed(disc)
-    g = tuple(a.astype(green.lame.dtype) for a in g)
-    halfway = [_along_axes(within, j, a, skip=_own(j, loose)) for j, a in enumerate(g)]
-    modes = [_fourier(disc, _finish(within, j, a, loose)) for j, a in enumerate(halfway)]
-    free = [_fourier(disc, _finish(disc, j, halfway[j], loose)) for j in loose]
-    if is_matched(within):
-        phases = _phases(within)
-        turned = tuple(a * p.conjugate() for a, p in zip(modes, phases, strict=True))
-        solved = greens.answer(disc, green.inverse, turned)
-        out = [a * p for a, p in zip(solved, phases, strict=True)]
-    else:
-        v = tuple(
-            _inverse(within, j, d * a)
-            for j, (d, a) in enumerate(zip(green.inverse, modes, strict=True))
-        )
-        w = _grad_div(within, green.inside, v)
-        lam, mu = green.lame
-        gamma = mu * (lam + mu) / (lam + 2 * mu)
-        out = [
-            d * (a - gamma * _forward(within, j, b))
-            for j, (d, a, b) in enumerate(zip(green.inverse, modes, w, strict=True))
-        ]
-    for j, d, b in zip(loose, green.diagonal, free, strict=True):
-        out[j] = out[j] - d * modes[j]
-        free[loose.index(j)] = d * b
+    within = inner(disc)
+    diagonal = dict(zip(freed(disc), green.diagonal, strict=True))
+    own = [[j] if j in diagonal else [] for j in range(disc.unknowns)]
+    others = [[axis for axis in disc.bounded if axis not in mine] for mine in own]
+    # V and V′ differ along a freed component's own axis only: the others are transformed once.
+    shared = [_transform(within, j, a.astype(green.lame.dtype), others[j]) for j, a in enumerate(g)]
+    modes = [_fourier(disc, _transform(within, j, a, own[j])) for j, a in enumerate(shared)]
     z = []
-    for j, a in enumerate(out):
-        back = _finish(within, j, _unfourier(disc, a), loose)
-        if j in loose:
-            back = back + _finish(disc, j, _unfourier(disc, free[loose.index(j)]), loose)
-        z.append(_along_axes(within, j, back, skip=_own(j, loose)))
+    for j, solved in enumerate(_solve_within(within, green, modes)):
+        if j in diagonal:
+            d = diagonal[j]
+            free = d * _fourier(disc, _transform(disc, j, shared[j], own[j]))
+            back = _transform(within, j, _unfourier(disc, solved - d * modes[j]), own[j])
+            back = back + _transform(disc, j, _unfourier(disc, free), own[j])
+        else:
+            back = _unfourier(disc, solved)
+        z.append(_transform(within, j, back, others[j]))
     return tuple(z)
 
 
-def _grad_div(disc: Discretisation, inside: Array, v: Field) -> Field:
+def _solve_within(disc: Discretisation, green: BoundedGreen, modes: list[Array]) -> list[Array]:
+    """Return the modes of A⁻¹ in V′, exactly or by the parabola."""
+    if is_matched(disc):
+        phases = _phases(disc)
+        turned = tuple(a * p.conjugate() for a, p in zip(modes, phases, strict=True))
+        solved = greens.answer(disc, green.inverse, turned)
+        return [a * p for a, p in zip(solved, phases, strict=True)]
+    v = tuple(
+        _transform(disc, j, _unfourier(disc, d * a), disc.bounded)
+        for j, (d, a) in enumerate(zip(green.inverse, modes, strict=True))
+    )
+    lam, mu = green.lame
+    gamma = mu * (lam + mu) / (lam + 2 * mu)
+    forces = [
+        _fourier(disc, _transform(disc, j, b, disc.bounded))
+        for j, b in enumerate(_grad_div(disc, v))
+    ]
+    return [d * (a - gamma * b) for d, a, b in zip(green.inverse, modes, forces, strict=True)]
+
+
+def _grad_div(disc: Discretisation, v: Field) -> Field:
     """Return divᵀ div v, with the divergence at the centres of the voxels."""
     scale = [2.0 ** -(disc.dim - 1) / h for h in disc.spacing]
     wrapped = jax.lax.optimization_barrier(tuple(stencil.wrap(a, disc.bounded) for a in v))
@@ -192,42 +180,32 @@ def _grad_div(disc: Discretisation, inside: Array, v: Field) -> Field:
         stencil.corner_modes(u)[frozenset({j})] * s
         for j, (u, s) in enumerate(zip(wrapped, scale, strict=False))
     ]
+    # The ghosts have no divergence.
+    lines = {axis: np.pad(np.ones(disc.shape[axis]), 1) for axis in disc.bounded}
+    inside = _product(disc, lines).astype(v[0].dtype)
     divergence = jax.lax.optimization_barrier(inside * reduce(jnp.add, parts))
     out = [stencil.from_corner_modes({frozenset({j}): divergence * s}) for j, s in enumerate(scale)]
     out += [jnp.zeros_like(a) for a in v[disc.dim :]]
     return space.mask(disc, tuple(out))
 
 
-def _own(component: int, loose: list[int]) -> int | None:
-    return component if component in loose else None
+def _product(disc: Discretisation, lines: dict[int, np.ndarray]) -> Array:
+    """Return the outer product of factors along axes, to broadcast with fields."""
+    return reduce(
+        jnp.multiply,
+        [
+            jnp.asarray(line.reshape([-1 if a == axis else 1 for a in range(disc.dim)]))
+            for axis, line in lines.items()
+        ],
+    )
 
 
-def _matrix(disc: Discretisation, axis: int, component: int) -> Any:
-    kind = transforms.sine if disc.is_fixed(axis, component) else transforms.cosine
-    return kind(disc.shape[axis])
-
-
-def _along_axes(disc: Discretisation, component: int, u: Array, skip: int | None) -> Array:
-    """Transform along the bounded axes but one: the same matrices forth and back."""
-    for axis in disc.bounded:
-        if axis != skip:
-            u = transforms.along(_matrix(disc, axis, component), u, axis)
+def _transform(disc: Discretisation, component: int, u: Array, axes: Sequence[int]) -> Array:
+    """Transform a component along bounded axes: by the same matrices forth and back."""
+    for axis in axes:
+        kind = transforms.sine if disc.is_fixed(axis, component) else transforms.cosine
+        u = transforms.along(kind(disc.shape[axis]), u, axis)
     return u
-
-
-def _finish(disc: Discretisation, component: int, u: Array, loose: list[int]) -> Array:
-    """Transform along the axis that was skipped."""
-    if component not in loose:
-        return u
-    return transforms.along(_matrix(disc, component, component), u, component)
-
-
-def _forward(disc: Discretisation, component: int, u: Array) -> Array:
-    return _fourier(disc, _along_axes(disc, component, u, None))
-
-
-def _inverse(disc: Discretisation, component: int, modes: Array) -> Array:
-    return _along_axes(disc, component, _unfourier(disc, modes), None)
 
 
 def _fourier(disc: Discretisation, u: Array) -> Array:
