@@ -135,14 +135,18 @@ def save_bounds(path: str | Path, bounds: Bounds) -> Path:
         "through": ("x", _PALETTE[4]),
     }
     top = 0.0
-    for name in bounds.results:
+    aside = np.linspace(-0.2, 0.2, max(len(bounds.results), 2))  # they often lie on each other
+    for shift, name in zip(aside, bounds.results, strict=False):
         marker, colour = markers[name]
         values = column(name)
         top = max(top, values.max())
-        axes.plot(place, values, marker, color=colour, label=name, markersize=8, zorder=3)
+        axes.plot(place + shift, values, marker, color=colour, label=name, markersize=8, zorder=3)
     axes.set_xticks(place, [*bounds.components, *narrow])
     # A rigid or a highly conducting phase would put all else at the foot of its Voigt bound.
-    axes.set_ylim(0, min(1.05 * float(high.max()), 3 * top) or 1.0)
+    top = min(1.05 * float(high.max()), 3 * top) or 1.0
+    least_drawn = float(low.min())
+    # From zero, unless all lies close together.
+    axes.set_ylim(least_drawn - 0.1 * (top - least_drawn) if least_drawn > 0.5 * top else 0, top)
     axes.set_xlabel("component; k, K, G: of the isotropic average", color=_INK)
     axes.set_title("Effective tensor, diagonal (Mandel)", fontsize=13, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
