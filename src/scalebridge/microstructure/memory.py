@@ -16,7 +16,14 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def available_memory() -> int:
-    """Return the bytes that can be used without swapping; tests replace this function."""
+    """Return the bytes that can be used without swapping; tests replace this function.
+
+    It is what the machine has free, or what a cluster or container leaves of its limit.
+    """
+    return min(_free_on_machine(), _free_in_group())
+
+
+def _free_on_machine() -> int:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -27,6 +34,39 @@ def available_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return 2**63 - 1  # a system that does not tell: let the allocation decide
+
+
+def _free_in_group() -> int:
+    """Return what the control groups of the process (Linux, version 2 or 1) leave to it."""
+    free = 2**63 - 1
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return free
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if controllers == "":
+            root, names = Path("/sys/fs/cgroup"), ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            root = Path("/sys/fs/cgroup/memory")
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        inside = Path(place.lstrip("/"))
+        for group in (inside, *inside.parents):  # a limit further up holds too
+            free = min(free, _free_below(root / group, *names))
+    return free
+
+
+def _free_below(group: Path, limit: str, usage: str) -> int:
+    """Return limit − usage of a group; files in the cache can be dropped and do not count."""
+    try:
+        most, used = int((group / limit).read_text()), int((group / usage).read_text())
+        told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such group, or the limit is "max"
+        return 2**63 - 1
+    cached = int(told.get("total_inactive_file", told.get("inactive_file", 0)))
+    return max(0, most - used + cached)
 
 
 def check_fits(shape: Sequence[int], dtype: np.dtype, what: str, copies: int = 2) -> None:

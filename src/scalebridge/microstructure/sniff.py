@@ -91,8 +91,8 @@ def tells_spacing(path: Path) -> bool:
 
 
 def check_values(dtype: np.dtype, name: str) -> None:
-    """Refuse values that are neither integers nor floats."""
-    if dtype.kind not in NUMBERS:
+    """Refuse values that are neither integers nor floats of up to double precision."""
+    if dtype.kind not in NUMBERS or dtype.itemsize > 8:
         what = "Python objects" if dtype.kind == "O" else f"{dtype}"
         raise InputError(
             f"'{name}' must hold integers or floats, but holds {what}; save a plain array"
@@ -104,12 +104,17 @@ def unreadable(path: Path, kind: str, error: Exception) -> InputError:
 
     What the library stumbled over is told where it is a sentence about the file.
     """
-    reason = " ".join(str(error).split())[:200]
+    reason = in_one_line(error)[:200]
     if not reason or isinstance(error, _STUMBLES):
         reason = "its header is damaged"
     return InputError(
         f"'{path}' must be a readable {kind} file, but {reason}; copy or save it again"
     )
+
+
+def in_one_line(text: object) -> str:
+    """Return words from a file or a library without line breaks and control characters."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))
 
 
 def _head(path: Path) -> bytes:

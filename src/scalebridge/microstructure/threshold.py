@@ -58,39 +58,47 @@ def otsu(image: NDArray[Any], what: str = "the image") -> float:
 
     Source: N. Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62-66, eqs. (17)-(19).
     """
-    values, counts = _histogram(image, what)
+    bins, counts, low, width = _histogram(image, what)
     share = np.cumsum(counts) / counts.sum()
-    moment = np.cumsum(counts * (values - values[0])) / counts.sum()
+    moment = np.cumsum(counts * (bins - bins[0])) / counts.sum()
     omega, mu = share[:-1], moment[:-1]
     between = (moment[-1] * omega - mu) ** 2 / (omega * (1.0 - omega))
     best = np.flatnonzero(between == between.max())[0]
-    return float(0.5 * (values[best] + values[best + 1]))
+    return float(low + 0.5 * (bins[best] + bins[best + 1]) * width)
 
 
-def _histogram(image: NDArray[Any], what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the values that occur (bins: their centres) in rising order, and how often."""
+def _histogram(
+    image: NDArray[Any], what: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64], float, float]:
+    """Return the bins that hold values, how many, the lowest value and the width of a bin.
+
+    A bin is told by its centre: the value there is the lowest value + as many widths.
+    """
     if image.dtype.kind == "f":
         nans = sum(int(np.isnan(slab).sum()) for slab in _slabs(image))
         if nans:
             refuse_nan(nans, image.size, what)
     low, high = float(image.min()), float(image.max())
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise InputError(f"{what} must hold finite values, but holds infinite ones; clip them")
-    if low == high:
+    span = high - low
+    if not math.isfinite(span):
+        raise InputError(
+            f"{what} must hold finite values, but holds {low:g} to {high:g}; clip them before"
+        )
+    if span == 0:
         raise InputError(
             f"{what} must hold two classes of grey values for Otsu's threshold, "
             f"but holds only {low:g}; check what was read"
         )
-    exact = image.dtype.kind != "f" and high - low < _BINS
-    width = 1.0 if exact else (high - low) / _BINS
-    bins = int(high - low) + 1 if exact else _BINS
+    exact = image.dtype.kind != "f" and span < _BINS
+    bins = int(span) + 1 if exact else _BINS
     counts = np.zeros(bins, np.int64)
     for slab in _slabs(image):
-        index = ((slab.astype(np.float64) - low) / width).astype(np.int64)
+        above = slab.astype(np.float64) - low
+        index = (above if exact else above / span * bins).astype(np.int64)
         counts += np.bincount(np.minimum(index, bins - 1).ravel(), minlength=bins)
     held = np.flatnonzero(counts)
-    centres = low + (held + (0.0 if exact else 0.5)) * width
-    return np.asarray(centres, np.float64), counts[held]
+    centres = (held + (0.0 if exact else 0.5)).astype(np.float64)
+    return centres, counts[held], low, 1.0 if exact else span / bins
 
 
 def _slabs(image: NDArray[Any]) -> Iterator[NDArray[Any]]:

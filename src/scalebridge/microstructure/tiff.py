@@ -17,6 +17,7 @@ from scalebridge.errors import InputError
 from scalebridge.microstructure.checks import check_image_shape, tell_shape
 from scalebridge.microstructure.memory import check_fits
 from scalebridge.microstructure.sniff import check_values, unreadable
+from scalebridge.microstructure.tiff_data import CODECS, read_pages
 from scalebridge.microstructure.tiff_layout import count_pages
 
 _SUFFIXES = (".tif", ".tiff")
@@ -61,18 +62,18 @@ def _read_file(path: Path, whole: bool) -> NDArray[Any]:
     """Return (page, row, column) or (row, column); with ``whole=False`` the latter only."""
     import tifffile
 
-    pages = count_pages(path)
+    count = count_pages(path)
     try:
         with _quiet_logger(), tifffile.TiffFile(path) as tiff:
-            shape, dtype = _check(tiff, pages, path)
+            shape, dtype = _check(tiff, count, path)
             if not whole and len(shape) != 2:
                 raise InputError(
-                    f"'{path}' must be a single page in a folder of slices, but has {pages} pages; "
+                    f"'{path}' must be a single page in a folder of slices, but has {count} pages; "
                     "read that file itself"
                 )
             check_image_shape(shape, f"'{path}'")
             check_fits(shape, dtype, f"'{path}'")
-            return _decode(tiff, path).reshape(shape)
+            return _decode(tiff.series[0], path).reshape(shape)
     except InputError:
         raise
     except Exception as error:  # tifffile raises many kinds on damaged files
@@ -124,28 +125,20 @@ def _check_data(pages: list[Any], series: Any, path: Path) -> None:
         raise _damaged(path, f"its pages hold {voxels} voxels, its description tells another count")
 
 
-def _decode(tiff: Any, path: Path) -> NDArray[Any]:
+def _decode(series: Any, path: Path) -> NDArray[Any]:
+    if series.dataoffset is not None:  # one block of plain values
+        return series.asarray()
+    if series.keyframe.compression in CODECS:
+        return read_pages(series)
     try:
-        return tiff.series[0].asarray()
+        return series.asarray()
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
-        pages = [_decode_by_pillow(path, number) for number in range(len(tiff.pages))]
-    return np.stack(pages).astype(tiff.series[0].dtype, copy=False)
-
-
-def _decode_by_pillow(path: Path, page: int) -> NDArray[Any]:
-    """Read LZW and other compressions that tifffile leaves to imagecodecs."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            image.seek(page)
-            return np.asarray(image)
-    except Exception as error:
         raise InputError(
-            f"'{path}' must be a TIFF file with a known compression, but cannot be decoded; "
-            "install the package imagecodecs, or save it without compression"
+            f"'{path}' must be a TIFF file without compression, or compressed by LZW, Deflate or "
+            f"PackBits, but has compression {series.keyframe.compression}; install the package "
+            "imagecodecs, or save it again"
         ) from error
 
 
