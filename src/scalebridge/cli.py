@@ -20,9 +20,11 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from scalebridge.study.cost import Estimate
     from scalebridge.study.job import Observer
 
 _FAILED, _BAD_INPUT, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
+_AND_ENDING = 1.4  # measured: a process ends in 0.4 of the time that its imports take
 
 app = typer.Typer(
     add_completion=False,
@@ -89,6 +91,9 @@ def homogenize(
         str | None, typer.Option(help="Of an .npz, .vti or .vtkhdf file with several arrays.")
     ] = None,
     flip: Annotated[str, typer.Option(help="Turn axes round, e.g. yz.")] = "",
+    crop: Annotated[
+        str, typer.Option(help="The part to take, in voxels by axis: x=0:100,z=20:120.")
+    ] = "",
     boundary: Annotated[
         str,
         typer.Option(
@@ -111,13 +116,16 @@ def homogenize(
         float, typer.Option(help="Relative residual of the local fields.")
     ] = 1e-4,
     max_iterations: Annotated[int, typer.Option(help="Most for a load case.")] = 1000,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Predict memory and time, and do not run.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Compute effective conductivity (k) and stiffness (E, nu) of an image, with evidence."""
-    from scalebridge.study.job import Job, parse_boundary, parse_shape, parse_spacing
+    from scalebridge.study.job import Job, parse_boundary, parse_crop, parse_shape, parse_spacing
     from scalebridge.study.phases import parse_phases
 
     job = Job(
@@ -130,6 +138,7 @@ def homogenize(
         offset=offset,
         key=key,
         flip=flip,
+        crop=parse_crop(crop),
         boundary=parse_boundary(boundary),
         element=element,
         plane=plane,
@@ -141,6 +150,11 @@ def homogenize(
         out=out,
         command=("scalebridge", *(ctx.obj or ())),
     )
+    if estimate:
+        from scalebridge.study.cost import estimate as predict
+        from scalebridge.study.homogenize import plan_of
+
+        raise typer.Exit(_estimate(lambda: predict(plan_of(job)), as_json=as_json, quiet=quiet))
     from scalebridge.study.homogenize import homogenize as solve
 
     work = partial(solve, job, None if quiet else _observer(job.goals))
@@ -181,6 +195,54 @@ def run(
 
 
 @app.command()
+def resume(
+    results: Annotated[Path, typer.Argument(help="Folder of results of `scalebridge run`.")],
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Go on with a run or a sweep that was stopped, from its folder of results alone."""
+    from scalebridge.study.order import read_order
+
+    order = read_order(results)  # what cannot be gone on with is told before JAX is loaded
+    for note in order.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+    from scalebridge.study.run import resume as go_on
+
+    def work() -> dict[str, Any]:
+        observer = None if quiet else _observer({})
+        summary = go_on(order, observer=observer, command=("scalebridge", *(ctx.obj or ())))
+        if summary["kept"] == len(order.study.points):
+            print("nothing was left to do", file=sys.stderr)
+        return summary
+
+    raise typer.Exit(_run(work, results, as_json=as_json))
+
+
+@app.command("estimate")
+def estimate_(
+    study: Annotated[Path, typer.Argument(help="A study file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results, in place of the study's own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Predict memory and time of a study, by counting and by a few seconds of trials."""
+    from scalebridge.study.studyfile import read_study
+
+    file = read_study(study)
+
+    from scalebridge.study.cost import estimate_study
+
+    predict = partial(estimate_study, file, out)
+    raise typer.Exit(_estimate(predict, as_json=as_json, quiet=quiet))
+
+
+@app.command()
 def init(
     file: Annotated[Path, typer.Argument(help="Where to write it; nothing is overwritten.")] = Path(
         "study.yaml"
@@ -209,6 +271,21 @@ def card(
 
     options = {"name": name, "number": number, "density": density}
     typer.echo(cards_of_results(results, format, result=result, **options), nl=False)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder of results, of a run or of a sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file; report.html in the folder by default.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Write the results as one HTML file to read, print and hand on; it needs no connection."""
+    from scalebridge.study.report import write_report
+
+    file = write_report(results, out)
+    typer.echo(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
 
 
 @app.command()
@@ -246,6 +323,35 @@ def _run(work: Callable[[], dict[str, Any]], folder: Path, *, as_json: bool) -> 
         print(f"stopped; complete files of what was done: {files}", file=sys.stderr)
         return _INTERRUPTED
     return (_BAD_INPUT if summary["write_errors"] else _FAILED) if troubles else 0
+
+
+def _estimate(predict: Callable[[], Estimate], *, as_json: bool, quiet: bool) -> int:
+    """Predict, show what was predicted and return the exit code."""
+    from dataclasses import replace
+
+    from scalebridge.study.cost import seconds_since_start
+
+    starting = _AND_ENDING * seconds_since_start()  # imports are behind us; a run makes them too
+    if not quiet:
+        print("a few seconds of trials", file=sys.stderr)
+    try:
+        found = predict()
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return _INTERRUPTED
+    if found.time:
+        found = replace(found, time={"starting and ending": starting, **found.time})
+    if as_json:
+        import json
+
+        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        from scalebridge.study.cost_table import show_estimate
+
+        show_estimate(found)
+    if found.shortage:
+        _complain(found.shortage)
+    return 0 if found.fits else _BAD_INPUT
 
 
 def _observer(goals: Mapping[str, float]) -> Observer:
@@ -286,13 +392,13 @@ def _command(error: Any) -> str:
 
 _ARGUMENT = re.compile(
     "`(spacing|phases|shape|dtype|order|offset|key|boundary|element|plane|tolerance|measure"
-    "|format|result|density)`"
+    "|format|result|density|ranges)`"
 )
 
 
 def _as_option(argument: re.Match[str]) -> str:
     """Name an argument of the Python interface as the command line does."""
-    return "--" + {"phases": "phase"}.get(argument[1], argument[1])
+    return "--" + {"phases": "phase", "ranges": "crop"}.get(argument[1], argument[1])
 
 
 @contextmanager

@@ -109,6 +109,7 @@ class Builder:
                     "sha256": self.file.digest,
                     "hash": study_hash,
                     "parameters": point.parameters,
+                    "units": point.units,
                     "resolved": point.resolved,
                 }
             ),

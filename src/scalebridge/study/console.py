@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scalebridge.study.job import Observer
+from scalebridge.study.time_left import TimeLeft, tell_left
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -40,23 +41,32 @@ class PlainProgress(Observer):
 
     def __init__(self, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or {}
-        self._last: tuple[str, Any] | None = None
+        self._last: tuple[str, Any, float | None] | None = None
         self._told = time.monotonic()
+        self._left = TimeLeft()
 
     def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
         _tell_point(number, count, parameters)
+        self._left.point(number, count)
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
         self._told = time.monotonic()
 
+    def warned(self, text: str) -> None:
+        _tell_warning(text)
+
+    def planned(self, work: Mapping[str, float]) -> None:
+        self._left.planned(work)
+
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or self.goals
+        self._left.started(physics, self.goals)
 
     def progress(self, physics: str, event: Any) -> None:
         if self._last is not None and self._last[1].case != event.case:
             self._tell()
-        self._last = (physics, event)
+        self._last = (physics, event, self._left.update(event))
         if time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
             self._tell()
 
@@ -66,9 +76,9 @@ class PlainProgress(Observer):
     def _tell(self) -> None:
         if self._last is None:
             return
-        physics, event = self._last
+        physics, event, left = self._last
         where = f"{physics}, load case {event.case + 1} of {event.cases}"
-        print(f"{where}: {_state(event, self.goals)}", file=sys.stderr, flush=True)
+        print(f"{where}: {_state(event, self.goals, left)}", file=sys.stderr, flush=True)
         self._last, self._told = None, time.monotonic()
 
 
@@ -78,15 +88,24 @@ class BarProgress(Observer):
     def __init__(self, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or {}
         self._bar: Progress | None = None
+        self._left = TimeLeft()
 
     def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
         _tell_point(number, count, parameters)
+        self._left.point(number, count)
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
 
+    def warned(self, text: str) -> None:
+        _tell_warning(text)
+
+    def planned(self, work: Mapping[str, float]) -> None:
+        self._left.planned(work)
+
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or self.goals
+        self._left.started(physics, self.goals)
         self._bar = _bar()
         self._bar.start()
         self._bar.add_task(physics, total=None, state="preparing")
@@ -96,7 +115,8 @@ class BarProgress(Observer):
             self.started(physics)
         bar = cast("Progress", self._bar)
         done = event.case + _share(event, self.goals)
-        state = f"load case {event.case + 1}/{event.cases}, {_state(event, {})}"
+        told = _state(event, {}, self._left.update(event))
+        state = f"load case {event.case + 1}/{event.cases}, {told}"
         bar.update(bar.task_ids[0], total=event.cases, completed=done, state=state)
 
     def finished(self, physics: str) -> None:
@@ -127,14 +147,14 @@ def _share(event: Any, goals: Mapping[str, float]) -> float:
     return min(max(min(shares, default=0.0), 0.0), 1.0)
 
 
-def _state(event: Any, goals: Mapping[str, float]) -> str:
+def _state(event: Any, goals: Mapping[str, float], left: float | None) -> str:
     parts = [f"iteration {event.iteration}"]
     for name in ("residual", "error_estimate"):
         value = getattr(event, name)
         if math.isfinite(value):
             goal = f" (to {goals[name]:.0e})" if name in goals else ""
             parts.append(f"{name.replace('_', ' ')} {value:.1e}{goal}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *filter(None, [tell_left(left)])])
 
 
 def _tell_point(number: int, count: int, parameters: Mapping[str, Any]) -> None:
@@ -148,8 +168,12 @@ def _tell_image(micro: Microstructure, cells: dict[str, Cell]) -> None:
     for physics, cell in cells.items():
         print(f"{physics}: {cell.boundary} cell, element {cell.element!r}", file=sys.stderr)
     for warning in dict.fromkeys(text for cell in cells.values() for text in cell.warnings):
-        print(f"warning: {warning}", file=sys.stderr)
+        _tell_warning(warning)
     sys.stderr.flush()
+
+
+def _tell_warning(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def show(summary: dict[str, Any]) -> None:
@@ -166,10 +190,8 @@ def show(summary: dict[str, Any]) -> None:
             out.print("\nEngineering constants", style="bold")
             out.print(_pairs({k: _number(v) for k, v in result["engineering_constants"].items()}))
         if result["tortuosity"]:
-            told = {f"{axis}": _number(t) for axis, t in result["tortuosity"]["factor"].items()}
-            title = f"Tortuosity factor of {result['tortuosity']['phase']}, ε k / k_eff"
-            out.print(f"\n{title}", style="bold", soft_wrap=True)
-            out.print(_pairs(told))
+            out.print(f"\nTransport through {result['tortuosity']['phase']}", style="bold")
+            out.print(_tortuosity(result["tortuosity"]))
         out.print("\nEvidence", style="bold")
         out.print(_pairs(_evidence(result)))
     for name, told in summary["bounds"].items():
@@ -220,6 +242,21 @@ def _tensor(components: list[str], tensor: list[list[float | None]]) -> Table:
         table.add_column(component, justify="right", no_wrap=True)
     for component, row in zip(components, tensor, strict=True):
         table.add_row(component, *(_number(value) for value in row))
+    return table
+
+
+def _tortuosity(told: dict[str, Any]) -> Table:
+    names = {
+        "factor": "tortuosity factor, ε k / k_eff",
+        "macmullin": "MacMullin number, k / k_eff",
+        "bruggeman_exponent": "Bruggeman exponent, ln(k_eff / k) / ln ε",
+    }
+    table = Table(box=None, header_style="dim", pad_edge=True, padding=(0, 1))
+    table.add_column("", style="dim", no_wrap=True)
+    for axis in told["factor"]:
+        table.add_column(axis, justify="right", no_wrap=True)
+    for key, name in names.items():
+        table.add_row(name, *(_number(value) for value in told[key].values()))
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalebridge.errors import InputError
-from scalebridge.study.files import atomic, writable_folder
-from scalebridge.study.job import Observer
+from scalebridge.study.cost_sides import is_long, slow_sides
+from scalebridge.study.files import writable_folder, write_json
+from scalebridge.study.job import Observer, goals_of
 from scalebridge.study.local_fields import local_fields
 from scalebridge.study.plan import Plan, Request
 from scalebridge.study.summary import (
@@ -53,6 +53,11 @@ def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
     micro = plan.microstructure
     writable_folder(plan.out, room(plan))
     observer.understood(micro, {name: request.cell for name, request in plan.requests.items()})
+    grids = [request.cell.discretisation for request in plan.requests.values()]
+    slow = slow_sides(grid for grid in grids if is_long(grid))
+    if slow:
+        observer.warned(slow)
+    observer.planned(_work(plan.requests))
     files = _Files(plan.out)
     _write_microstructure(files, micro)
     found, compared, interrupted = _solve(plan.requests, observer)
@@ -95,6 +100,16 @@ def room(plan: Plan) -> int:
     )
     labels = np.asarray(micro.labels).itemsize
     return int(np.prod(micro.shape)) * (labels + 8 * doubles) + 4_000_000
+
+
+def _work(requests: Mapping[str, Request]) -> dict[str, float]:
+    """Return what the observer will see started, in this order, and how much work each is."""
+    work: dict[str, float] = {}
+    for name, request in requests.items():
+        grid = request.cell.discretisation
+        for number, boundary in enumerate(request.boundaries):
+            work[f"{name}, {boundary}" if number else name] = grid.unknowns * grid.components
+    return work
 
 
 def _solve(
@@ -145,7 +160,7 @@ def _accuracy(request: Request) -> dict[str, Any]:
 
 def _compare(name: str, request: Request, periodic: Effective, observer: Observer) -> Bounds:
     """Solve the other boundary conditions."""
-    from scalebridge.upscaling.bounding import BOUNDARIES, bounds
+    from scalebridge.upscaling.bounding import bounds
 
     running = ""
 
@@ -155,16 +170,14 @@ def _compare(name: str, request: Request, periodic: Effective, observer: Observe
             if running:
                 observer.finished(name)
             running = boundary
-            observer.started(f"{name}, {boundary}")
+            goals = goals_of(False, request.measure, request.tolerance, request.field_tolerance)
+            observer.started(f"{name}, {boundary}", goals)
         observer.progress(f"{name}, {boundary}", event)
 
     try:
         return bounds(
             request.cell,
-            boundaries=(
-                *BOUNDARIES,
-                *(["through"] if request.cell.physics == "conduction" else []),
-            ),
+            boundaries=request.boundaries,
             known={"periodic": periodic},
             progress=report,
             **_accuracy(request),
@@ -242,9 +255,3 @@ def _draw_bounds(path: Path, bounds: Bounds) -> Path:
     from scalebridge.study.pictures import save_bounds
 
     return save_bounds(path, bounds)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file that is whole or absent."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import math
 import os
 import re
@@ -61,6 +62,19 @@ def atomic(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file that is whole or absent."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed run was writing when it died."""
+    for path in folder.glob(".*.part*"):
+        if re.search(r"\.\d+\.part(\.\w+)?$", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _errno(error: OSError | RuntimeError) -> int | None:

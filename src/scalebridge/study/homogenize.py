@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from scalebridge.errors import InputError
+from scalebridge.study.cost_memory import tell_if_tight
 from scalebridge.study.execute import execute
 from scalebridge.study.files import sha256
 from scalebridge.study.job import Job, Observer
@@ -30,21 +31,25 @@ def homogenize(job: Job, observer: Observer | None = None) -> dict[str, Any]:
     InputError
         Anything that cannot be used; always before the first solve.
     """
+    plan = plan_of(job)
+    tell_if_tight(plan, observer or Observer())
+    return execute(plan, observer)
+
+
+def plan_of(job: Job) -> Plan:
+    """Read the image of a job and build its cells."""
     start = time.perf_counter()
     micro = _read(job)
     digest = sha256(job.image)  # now: the file may change while the cells are solved
     cells = _cells(job, micro)
     phases = {p.name: {"where": p.where, "constants": p.constants} for p in job.phases}
-    return execute(
-        Plan(
-            microstructure=micro,
-            requests={physics: _request(job, cell) for physics, cell in cells.items()},
-            image=describe_image(micro, phases, path=str(job.image), sha256=digest),
-            run={"command": list(job.command), "options": _options(job)},
-            out=job.out,
-            started=start,
-        ),
-        observer,
+    return Plan(
+        microstructure=micro,
+        requests={physics: _request(job, cell) for physics, cell in cells.items()},
+        image=describe_image(micro, phases, path=str(job.image), sha256=digest),
+        run={"command": list(job.command), "options": _options(job)},
+        out=job.out,
+        started=start,
     )
 
 
@@ -54,7 +59,13 @@ def _read(job: Job) -> Microstructure:
     layout = {name: getattr(job, name) for name in ("shape", "dtype", "order", "offset", "key")}
     phases = {phase.name: phase.where for phase in job.phases}
     micro = read(job.image, spacing=job.spacing, phases=phases, **layout)
-    return micro.flip(job.flip) if job.flip else micro
+    micro = micro.flip(job.flip) if job.flip else micro
+    axes = "xyz"[: micro.dim]
+    if set(job.crop) - set(axes):
+        raise InputError(
+            f"--crop must name axes among {', '.join(axes)}, but names {''.join(job.crop)}"
+        )
+    return micro.crop(*(job.crop.get(axis) for axis in axes)) if job.crop else micro
 
 
 def _cells(job: Job, micro: Microstructure) -> dict[str, Cell]:

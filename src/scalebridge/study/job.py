@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class Job:
         Layout of a raw file; name of the array in an NPZ file.
     flip : str
         Axes to turn round, e.g. ``"yz"``.
+    crop : mapping
+        Axis → (start, stop) in voxels, after the flip; None is an end of the image.
     boundary : str or mapping
         As in `scalebridge.Cell`; "all" for what `scalebridge.bounds` compares and, for
         conduction, "through".
@@ -61,6 +64,7 @@ class Job:
     offset: int = 0
     key: str | None = None
     flip: str = ""
+    crop: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
     boundary: str | Mapping[str, Any] = "periodic"
     element: str | None = None
     plane: str | None = None
@@ -118,6 +122,12 @@ class Observer:
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         """Learn how the image was read, before anything long begins."""
 
+    def warned(self, text: str) -> None:
+        """Learn what is worth knowing before anything long begins."""
+
+    def planned(self, work: Mapping[str, float]) -> None:
+        """Learn what will be solved, in this order, and how much work each is."""
+
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         """Learn that one cell begins; compiling may take seconds before its first event."""
 
@@ -142,6 +152,21 @@ def parse_spacing(text: str) -> float | tuple[float, ...]:
     if not all(0 < value < float("inf") for value in values):
         raise InputError(f"--spacing must be > 0 and finite, but is {text}; {remedy}")
     return values[0] if len(values) == 1 else values
+
+
+def parse_crop(text: str) -> dict[str, tuple[int | None, int | None]]:
+    """Read ``x=0:100,z=20:``; an end that is left out is that of the image."""
+    found: dict[str, tuple[int | None, int | None]] = {}
+    for part in text.split(",") if text else ():
+        words = re.fullmatch(r"\s*([xyz])\s*=\s*(-?\d{1,9})?:(-?\d{1,9})?\s*", part)
+        if words is None or words[1] in found:
+            raise InputError(
+                f"--crop must be START:STOP in voxels by axis, but is {text!r}; "
+                "write e.g. --crop x=0:100,z=20:120"
+            )
+        axis, *ends = words.groups()
+        found[axis] = (int(ends[0]) if ends[0] else None, int(ends[1]) if ends[1] else None)
+    return found
 
 
 def parse_boundary(text: str) -> str | dict[str, Any]:

@@ -144,9 +144,12 @@ def save_bounds(path: str | Path, bounds: Bounds) -> Path:
     axes.set_xticks(place, [*bounds.components, *narrow])
     # A rigid or a highly conducting phase would put all else at the foot of its Voigt bound.
     top = min(1.05 * float(high.max()), 3 * top) or 1.0
-    least_drawn = float(low.min())
-    # From zero, unless all lies close together.
-    axes.set_ylim(least_drawn - 0.1 * (top - least_drawn) if least_drawn > 0.5 * top else 0, top)
+    least_drawn, highest = float(low.min()), float(high.max())
+    if least_drawn > 0.5 * highest:  # all lies close together
+        room = max(0.1 * (highest - least_drawn), 1e-3 * highest)
+        axes.set_ylim(least_drawn - room, highest + room)
+    else:
+        axes.set_ylim(0, top)
     axes.set_xlabel("component; k, K, G: of the isotropic average", color=_INK)
     axes.set_title("Effective tensor, diagonal (Mandel)", fontsize=13, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
@@ -168,10 +171,8 @@ def _save(path: str | Path, figure: Figure) -> Path:
 
 def _draw_phases(axes: Axes, micro: Microstructure) -> None:
     fractions = micro.volume_fractions
-    order = sorted(range(len(micro.names)), key=lambda p: -fractions[micro.names[p]])
-    colours = np.empty((len(order), 3))
-    for rank, phase in enumerate(order):
-        colours[phase] = _colour(rank)
+    order = _by_abundance(micro)
+    colours = phase_colours(micro)
     labels = np.asarray(micro.labels)
     _draw(axes, micro, labels, lambda face: colours[face.astype(int)], _SHADES)
     handles = [
@@ -186,7 +187,7 @@ def _draw_phases(axes: Axes, micro: Microstructure) -> None:
     if len(order) > _LEGEND_ENTRIES:
         rest = len(order) - _LEGEND_ENTRIES
         handles.append(Patch(facecolor="none", edgecolor="none", label=f"and {rest} more"))
-    axes.legend(
+    legend = axes.legend(
         handles=handles,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.075),
@@ -197,7 +198,22 @@ def _draw_phases(axes: Axes, micro: Microstructure) -> None:
         handlelength=1.2,
         handleheight=1.2,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name may hold what would be mathematics
     axes.set_title(_size(micro), fontsize=13, color=_INK)
+
+
+def _by_abundance(micro: Microstructure) -> list[int]:
+    fractions = micro.volume_fractions
+    return sorted(range(len(micro.names)), key=lambda p: -fractions[micro.names[p]])
+
+
+def phase_colours(micro: Microstructure) -> NDArray[np.float64]:
+    """Return the colours (phase, rgb) in which phases are drawn, the most abundant quietly."""
+    colours = np.empty((len(micro.names), 3))
+    for rank, phase in enumerate(_by_abundance(micro)):
+        colours[phase] = _colour(rank)
+    return colours
 
 
 def _colour(rank: int) -> tuple[float, float, float]:

@@ -51,6 +51,14 @@ class Request:
         """What each load case is solved to: attribute of the progress event → target."""
         return goals_of(bool(self.cases), self.measure, self.tolerance, self.field_tolerance)
 
+    @property
+    def boundaries(self) -> tuple[str, ...]:
+        """Boundary conditions in the order in which they are solved: the cell's own first."""
+        if not self.compare:
+            return (self.cell.boundary,)
+        others = ("static", "kinematic")
+        return ("periodic", *others, *(["through"] if self.cell.physics == "conduction" else []))
+
 
 @dataclass(frozen=True)
 class Plan:

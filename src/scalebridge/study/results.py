@@ -15,7 +15,8 @@ Layout of the file
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scalebridge.errors import InputError
+from scalebridge.microstructure.checks import as_names, as_spacing, check_image_shape
+from scalebridge.microstructure.sniff import in_one_line
+from scalebridge.microstructure.vtkhdf import stored
 from scalebridge.study.files import atomic, plain
 
 if TYPE_CHECKING:
@@ -96,13 +100,17 @@ def write_results(
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         _write_image(file.create_group("VTKHDF"), microstructure, arrays)
         own = file.create_group("scalebridge")
-        own.create_dataset("phases", data=list(microstructure.names), dtype=h5py.string_dtype())
+        # Text of a fixed length: in a damaged heap of loose strings HDF5 searches for ever.
+        names = [name.encode() for name in microstructure.names]
+        fixed = h5py.string_dtype(length=max(map(len, names)))
+        own.create_dataset("phases", data=names, dtype=fixed)
         own.attrs["dim"] = len(shape)
         own["spacing"] = np.asarray(microstructure.spacing, dtype=float)
         told = {"sources": microstructure.sources, "notes": microstructure.notes}
-        own["origin"] = json.dumps(told)
-        own["fields"] = json.dumps({name: _components(a, shape) for name, a in arrays.items()})
-        own["provenance"] = json.dumps(plain(dict(provenance or {})))
+        own["origin"] = np.bytes_(json.dumps(told))
+        components = {name: _components(a, shape) for name, a in arrays.items()}
+        own["fields"] = np.bytes_(json.dumps(components))
+        own["provenance"] = np.bytes_(json.dumps(plain(dict(provenance or {}))))
         group = own.create_group("tensors")
         for name, tensor in (tensors or {}).items():
             group[name] = np.asarray(tensor)
@@ -117,30 +125,83 @@ def read_results(path: str | Path) -> Results:
     InputError
         The file is absent, truncated, or not one of ours.
     """
-    from scalebridge.microstructure import Microstructure
+    with reading(path) as file:
+        own = file["scalebridge"]
+        tensors = {name: stored(file, f"scalebridge/tensors/{name}")[()] for name in own["tensors"]}
+        fields = {name: field_of(file, name) for name in components_of(file)}
+        provenance = told_of(file, "provenance")
+        return Results(microstructure_of(file), fields, tensors, provenance)
 
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[h5py.File]:
+    """Open a results file; whatever it lacks inside the block is told as an `InputError`."""
     try:
         with h5py.File(path, "r") as file:
-            own, cells = file["scalebridge"], file["VTKHDF/CellData"]
-            flat = int(own.attrs["dim"]) == 2
-            components = json.loads(own["fields"].asstr()[()])
-            labels = np.ascontiguousarray(cells["labels"][()].T)
-            origin = json.loads(own["origin"].asstr()[()])
-            micro = Microstructure._from_compact(  # the public door refuses empty phases
-                labels[..., 0] if flat else labels,
-                tuple(float(s) for s in own["spacing"]),
-                tuple(str(name) for name in own["phases"].asstr()[:]),
-                tuple(origin["sources"]),
-                origin["notes"],
-            )
-            fields = {name: _from_vtk(cells[name][()], n, flat) for name, n in components.items()}
-            tensors = {name: np.asarray(value) for name, value in own["tensors"].items()}
-            provenance = json.loads(own["provenance"].asstr()[()])
-    except (OSError, KeyError) as error:
+            yield file
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        if isinstance(error, InputError) and str(path) in str(error):
+            raise
         raise InputError(
-            f"{str(path)!r} must be a results file that scalebridge wrote, but: {error}"
+            f"{str(path)!r} must be a results file that scalebridge wrote, but: "
+            f"{in_one_line(error)[:200]}"
         ) from error
-    return Results(micro, fields, tensors, provenance)
+
+
+def microstructure_of(file: h5py.File) -> Microstructure:
+    """Read the microstructure alone."""
+    from scalebridge.microstructure import Microstructure
+
+    own, data = file["scalebridge"], stored(file, "VTKHDF/CellData/labels")[()]
+    labels = np.ascontiguousarray(data.T)
+    labels = labels[..., 0] if int(own.attrs["dim"]) == 2 else labels
+    names = as_names([name.decode() for name in _text(file, "phases").tolist()])
+    origin = told_of(file, "origin")
+    told = [*origin["sources"], *origin["notes"]]
+    if len(origin["sources"]) != len(names) or not all(isinstance(one, str) for one in told):
+        raise ValueError("its phases and what is told of them do not agree")
+    check_image_shape(labels.shape, f"'{file.filename}'")
+    if labels.dtype.kind != "u" or labels.max() >= len(names):
+        raise ValueError("its labels are not those of its phases")
+    return Microstructure._from_compact(  # the public door refuses empty phases
+        labels,
+        as_spacing(stored(file, "scalebridge/spacing")[()], labels.ndim),
+        names,
+        tuple(origin["sources"]),
+        origin["notes"],
+    )
+
+
+def told_of(file: h5py.File, name: str) -> dict[str, Any]:
+    """Read what is stored as JSON: ``provenance``, ``origin`` or ``fields``."""
+    told = json.loads(_text(file, name))
+    if not isinstance(told, dict):
+        raise ValueError(f"its {name} is no mapping")
+    return told
+
+
+def components_of(file: h5py.File) -> dict[str, int]:
+    """Return the number of components of each field; 0 for a scalar."""
+    return told_of(file, "fields")
+
+
+def _text(file: h5py.File, name: str) -> Any:
+    """Return bytes of text, or an array of these."""
+    data = file["scalebridge"][name]
+    if data.dtype.kind != "S" or data.nbytes > Path(file.filename).stat().st_size:
+        raise ValueError(f"its {name} is no text of a fixed length")
+    return data[()]
+
+
+def field_of(file: h5py.File, name: str) -> NDArray[Any]:
+    """Read one field, component-first."""
+    flat = int(file["scalebridge"].attrs["dim"]) == 2
+    data, components = stored(file, f"VTKHDF/CellData/{name}"), components_of(file)[name]
+    kept = {(True, 3): 6, (True, 2): 3}.get((flat, components), components)
+    shape = stored(file, "VTKHDF/CellData/labels").shape
+    if data.shape != ((*shape, kept) if components else shape):
+        raise ValueError(f"its field {name!r} has the shape {data.shape}, its image {shape}")
+    return _from_vtk(data[()], components, flat)
 
 
 def _checked(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:

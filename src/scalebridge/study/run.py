@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from scalebridge import __version__
 from scalebridge.errors import InputError
-from scalebridge.study.execute import execute, room, write_json
-from scalebridge.study.files import atomic, plain, writable_folder
+from scalebridge.study.cost_memory import tell_if_tight
+from scalebridge.study.execute import execute, room
+from scalebridge.study.files import atomic, plain, remove_leftovers, writable_folder, write_json
 from scalebridge.study.job import Observer
+from scalebridge.study.order import Order, read_order, write_order
 from scalebridge.study.studyfile import Point, StudyFile, read_study
 
 if TYPE_CHECKING:
@@ -70,6 +72,42 @@ def run_study(
     return _Run(file, folder, resume, command).run(observer)
 
 
+def resume(
+    folder: str | Path | Order, *, observer: Observer | None = None, command: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Go on with a run, or a sweep, from what it left in its folder of results.
+
+    The study is the one with which the run began, wherever the folder is now; points that are
+    done are kept, as with ``run_study(…, resume=True)``.
+
+    Parameters
+    ----------
+    folder : str, Path or Order
+    observer, command
+        As in `run_study`.
+
+    Returns
+    -------
+    dict
+        The summary, as of `run_study`; ``kept`` is the number of points that were done before,
+        ``notes`` tells what has changed since.
+
+    Raises
+    ------
+    InputError
+        The folder is none of `run_study`; an image is gone or has changed.
+
+    Examples
+    --------
+    >>> from scalebridge.study.run import resume
+    >>> summary = resume("out")  # doctest: +SKIP
+    """
+    order = folder if isinstance(folder, Order) else read_order(folder)
+    run = _Run(order.study, order.folder, True, command)
+    kept = len(run.done)
+    return {**run.run(observer or Observer()), "kept": kept, "notes": list(order.notes)}
+
+
 class _Run:
     """The points of a study file, and what is known of each."""
 
@@ -79,7 +117,15 @@ class _Run:
         self.file, self.folder = file, folder
         self.asked = {"command": list(command), "options": {"resume": resume, "out": str(folder)}}
         self.builder = Builder(file)
-        self.hashes = [p.hash(self.builder.image_hash(p), __version__) for p in file.points]
+        images = [self.builder.image_hash(point) for point in file.points]
+        self.hashes = [
+            point.hash(image, __version__) for point, image in zip(file.points, images, strict=True)
+        ]
+        self.images = {
+            point.study.microstructure.path: image  # type: ignore[union-attr]
+            for point, image in zip(file.points, images, strict=True)
+            if image is not None
+        }
         self.done: dict[int, dict[str, Any]] = {}
         if resume:
             for point in file.points:
@@ -92,8 +138,9 @@ class _Run:
         if not self.file.swept:
             stored = self.done.get(1)
             return {**stored, "write_errors": []} if stored else self._solve(todo[0], observer)
-        needed = sum(room(self._plan(point)) for point in todo)  # builds and checks every cell
+        needed = sum(self._check(point, observer) for point in todo)
         writable_folder(self.folder, needed)
+        self._begin()
         kept = len(self.done)
         for point in todo:
             observer.point(point.number, len(self.file.points), point.parameters)
@@ -104,10 +151,32 @@ class _Run:
                 break
         return {**self._write(), "kept": kept}
 
+    def _begin(self) -> None:
+        """Take back what an earlier run told of the sweep, and leave what this one is asked for."""
+        remove_leftovers(self.folder)
+        if self.done:
+            self._write()
+        else:
+            for name in ("summary.json", "sweep.csv"):
+                (self.folder / name).unlink(missing_ok=True)
+        write_order(self.folder, self.file, self.images)
+
+    def _check(self, point: Point, observer: Observer) -> int:
+        """Build the cells of a point, see that they fit into memory; return the room on disk."""
+        plan = self._plan(point)
+        tell_if_tight(plan, observer)
+        return room(plan)
+
     def _solve(self, point: Point, observer: Observer) -> dict[str, Any]:
         plan = self._plan(point)
+        if not self.file.swept:  # of a sweep all points were looked at before the first
+            tell_if_tight(plan, observer)
+            writable_folder(self.folder, room(plan))
         # What an earlier run told of this folder is no longer true once its files are replaced.
         (plan.out / "summary.json").unlink(missing_ok=True)
+        if not self.file.swept:
+            write_order(self.folder, self.file, self.images)
+        remove_leftovers(plan.out)
         return execute(plan, observer)
 
     def _plan(self, point: Point) -> Plan:

@@ -59,6 +59,12 @@ class Point:
         """The study with all defaults, in SI."""
         return self.study.model_dump(exclude={"sweep", "output", "title"}, exclude_none=True)
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Kind of quantity → its SI unit, for the kinds that the study gives with units."""
+        values = [(path, v) for path, v in _walk(self.study, ()) if isinstance(v, Quantity)]
+        return {kind: KINDS[kind][0] for kind in (_kind(p, v) for p, v in values if v.unit)}
+
     def hash(self, image_hash: str | None, version: str) -> str:
         """Return what changes with anything that changes the results."""
         told = json.dumps([self.resolved, image_hash, version], ensure_ascii=False)
@@ -75,13 +81,18 @@ class StudyFile:
     points : tuple of Point
     swept : tuple of str
         The dotted paths of the sweep; empty without one.
+    text : str
+        The file as it was read.
+    digest : str
+        Its SHA-256.
     """
 
     path: Path
     points: tuple[Point, ...]
     swept: tuple[str, ...]
     lines: dict[yaml12.Path, int] = field(repr=False)
-    digest: str = ""
+    text: str = field(repr=False)
+    digest: str
 
     @property
     def folder(self) -> Path:
@@ -135,6 +146,11 @@ def read_study(path: str | Path) -> StudyFile:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the study {str(path)!r}: {reason}; check the path") from None
+    return parse_study(data, path)
+
+
+def parse_study(data: bytes, path: Path) -> StudyFile:
+    """Check the content of a study file; `path` is told in errors, and where images start from."""
     try:
         tree, lines = yaml12.load(data)
     except yaml12.TextError as error:
@@ -156,6 +172,7 @@ def read_study(path: str | Path) -> StudyFile:
         points,
         tuple(sweep.parameters) if sweep else (),
         lines,
+        data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"),
         hashlib.sha256(data).hexdigest(),
     )
     for point in points:
@@ -304,13 +321,18 @@ def _walk(value: Any, path: yaml12.Path) -> Iterator[tuple[yaml12.Path, Any]]:
         yield from _walk(item, (*path, key))
 
 
+def _kind(path: yaml12.Path, value: Quantity) -> str:
+    """Return of what kind a quantity is meant to be: of conductivities the physics tells."""
+    return str(path[2]) if path[0] == "laws" and path[2] in KINDS else value.kind
+
+
 def _check_units(file: StudyFile, point: Point) -> None:
     """Refuse quantities of one kind of which some have a unit and some have none."""
     seen: dict[tuple[str, bool], tuple[yaml12.Path, Quantity]] = {}
     for path, value in _walk(point.study, ()):
         if not isinstance(value, Quantity) or value == 0.0:  # nothing is nothing in any unit
             continue
-        kind = str(path[2]) if path[0] == "laws" and path[2] in KINDS else value.kind
+        kind = _kind(path, value)
         if value.unit and kind != value.kind:
             raise file.error(
                 path,

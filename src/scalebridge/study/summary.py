@@ -105,18 +105,29 @@ def describe_bounds(bounds: Bounds) -> dict[str, Any]:
 def tortuosity(
     effective: Effective, micro: Microstructure, conductivities: Mapping[str, float]
 ) -> dict[str, Any] | None:
-    """Return the tortuosity factor τ = ε k / k_eff along each axis, where one phase conducts.
+    """Return how much a phase that alone conducts is hindered along each axis.
 
-    It is the convention of TauFactor and PyBaMM's "tortuosity factor" (Tjaden et al. 2016);
+    With the volume fraction ε of the phase: the tortuosity factor τ = ε k / k_eff, the
+    convention of TauFactor and PyBaMM's "tortuosity factor" (Tjaden et al. 2016); the
+    MacMullin number k / k_eff = τ / ε; the exponent of Bruggeman's k_eff = ε^α k. All are
     null along an axis where nothing passes.
     """
     conducting = [(phase, k) for phase, k in conductivities.items() if k > 0]
     if len(conducting) != 1 or not effective.complete:
         return None
     ((phase, own),) = conducting
-    free = micro.volume_fractions[phase] * own
-    along = {"xyz"[a]: free / k if k > 0 else None for a, k in enumerate(np.diag(effective.tensor))}
-    return plain({"phase": phase, "factor": along}) if free < own else None
+    share = micro.volume_fractions[phase]
+    if not 0 < share < 1:
+        return None
+    passing = np.diag(effective.tensor) / own
+    passing = np.where(passing > 0, passing, np.nan)
+    measures = {
+        "factor": share / passing,
+        "macmullin": 1 / passing,
+        "bruggeman_exponent": np.log(passing) / np.log(share),
+    }
+    along = {name: dict(zip("xyz", m.tolist(), strict=False)) for name, m in measures.items()}
+    return plain({"phase": phase, **along})
 
 
 def describe_run(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,8 +145,11 @@ def _error(node: yaml.Node, path: Path, what: str) -> TextError:
 
 
 def dotted(path: Path) -> str:
-    """Return ``laws.fibre.elasticity.E[0]``."""
+    """Return ``laws.fibre.elasticity.E[0]``; an empty key is ``''``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f"{'.' if text else ''}{part or repr('')}"
     return text
