@@ -187,3 +187,23 @@ def test_what_it_is_not_made_for():
     elastic = {"a": IsotropicElastic(1.0, 0.3), "b": IsotropicElastic(2.0, 0.3)}
     with pytest.raises(InputError, match="isotropic phases, but these are of elasticity"):
         sb.Cell(micro, elastic, element="volume", plane="strain")
+
+
+def test_local_fields_of_transport_through_the_cell_keep_to_their_ends():
+    """Superposed: each load case has its own fixed planes, and no flux leaves at its sides."""
+    labels = np.random.default_rng(5).integers(0, 2, (5, 4))
+    effective = sb.effective(
+        cell_of(labels, (1.0, 7.0), "through", SPACING[:2]), 1e-13, fields=True
+    )
+    alone = []
+    for axis in range(2):
+        ends = {a: "kinematic" if a == "xy"[axis] else "free" for a in "xy"}
+        one = sb.effective(cell_of(labels, (1.0, 7.0), ends, SPACING[:2]), 1e-13, fields=True)
+        alone.append(one.local(gradient=np.eye(2)[axis]).flux)
+        flux = effective.local(gradient=np.eye(2)[axis]).flux
+        np.testing.assert_allclose(flux, alone[-1], atol=1e-6)
+        np.testing.assert_allclose(
+            flux[axis].mean(axis=1 - axis), one.tensor[axis, axis], rtol=1e-6
+        )
+    mixed = effective.local(gradient=[1.0, -2.0]).flux
+    np.testing.assert_allclose(mixed, alone[0] - 2 * alone[1], atol=1e-6)
