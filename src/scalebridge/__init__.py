@@ -25,7 +25,9 @@ _HOMES = {
     "bounds": "upscaling",
     "effective": "upscaling",
     "generate": "microstructure",
+    "load": "upscaling",
     "material_card": "study.cards",
+    "open": "study.opened",
     "plot_estimates": "study.estimates",
     "read": "microstructure",
 }
@@ -45,7 +47,9 @@ __all__ = [
     "effective",
     "generate",
     "laws",
+    "load",
     "material_card",
+    "open",
     "plot_estimates",
     "read",
     "tensors",
@@ -71,4 +75,5 @@ if TYPE_CHECKING:
     from scalebridge.microstructure import Microstructure, generate, read
     from scalebridge.study.cards import material_card
     from scalebridge.study.estimates import plot_estimates
-    from scalebridge.upscaling import Effective, bounds, effective
+    from scalebridge.study.opened import open
+    from scalebridge.upscaling import Effective, bounds, effective, load

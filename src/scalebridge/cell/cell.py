@@ -14,8 +14,9 @@ from jax import Array
 
 from scalebridge import tensors
 from scalebridge._runtime import require_double_precision
-from scalebridge.cell import bounded, checks, implicit, media
+from scalebridge.cell import bounded, checks, implicit, media, nonlinear
 from scalebridge.cell.boundary import parse_boundary, through
+from scalebridge.cell.constituents import Places, find_places
 from scalebridge.cell.discretisation import Discretisation, Ends
 from scalebridge.laws.protocol import Kinematics, Law, Response, State
 from scalebridge.microstructure import Microstructure
@@ -98,6 +99,7 @@ class Cell(Law):
     laws: dict[str, Law]
     rotations: dict[str, Array]
     materials: Array
+    places: Places | None
     image: _Image = eqx.field(static=True)
     boundary: str = eqx.field(static=True)
     ends: Ends = eqx.field(static=True)
@@ -132,6 +134,9 @@ class Cell(Law):
         self.element = element or ("full" if checks.void_phases(self.laws) else "reduced")
         limits = checks.limit_warnings(microstructure, self.laws)
         self.image = _Image(microstructure, (*notes, *limits))
+        self.places = None
+        if not self.is_linear:
+            self.places = find_places(microstructure.labels, len(ordered))
         self.boundary, self.ends, self.materials = "periodic", (), jnp.zeros(())
         for name, value in self._bounded_by(boundary).items():
             setattr(self, name, value)
@@ -163,7 +168,15 @@ class Cell(Law):
 
     @property
     def is_linear(self) -> bool:
-        return True
+        return all(law.is_linear for law in self.laws.values())
+
+    @property
+    def is_symmetric(self) -> bool:
+        return all(law.is_symmetric for law in self.laws.values())
+
+    def initial_state(self) -> State:
+        """State of the virgin cell: those of its laws at all points, and the fluctuation."""
+        return () if self.is_linear else nonlinear.initial_state(self)
 
     @property
     def has_void(self) -> bool:
@@ -199,6 +212,7 @@ class Cell(Law):
         words, ends = parse_boundary(boundary, self.physics, self.dim, disc.unknowns)
         disc = replace(disc, ends=ends)
         checks.check_volumes(disc)
+        checks.check_nonlinear(self.laws, disc, words)
         checks.check_drive(disc)
         checks.check_faces(self.microstructure, disc, checks.void_phases(self.laws), words)
         image, count = self._material_image()
@@ -212,7 +226,9 @@ class Cell(Law):
         return cell
 
     def _restrict(self, modulus: Array) -> Array:
-        return media.restrict(modulus, self.kinematics, self.plane)
+        if self.physics == "finite strain":
+            modulus = nonlinear.small_strain(modulus)
+        return media.restrict(modulus, self.kinematics.small, self.plane)
 
     def _phases(self) -> Iterator[tuple[str, Law]]:
         """Yield the laws in the order of the labels, which a JAX dict does not keep."""
@@ -275,14 +291,20 @@ class Cell(Law):
         """Average flux and energy under an average gradient.
 
         The pure core: `jax.jit`, `grad`, `jacfwd` and `vmap` go through it. The
-        values are NaN where conjugate gradients did not reach `tolerance`.
+        values are NaN where the solver did not reach `tolerance`.
 
         Parameters
         ----------
         gradient : (component,)
-            Average gradient, or strain in Mandel components.
+            Average gradient, strain in Mandel components, or deformation gradient row by row.
+        state : pytree
+            State at the start of the step; the virgin cell by default.
+        dt : float
+            Length of the step.
         """
         mean = checks.check_gradient(gradient, self.kinematics.size)
+        if not self.is_linear:
+            return nonlinear.respond(self, mean, state, jnp.asarray(dt, float))
         if self.boundary == "through":
             loads = mean * jnp.eye(self.dim)
             flux = jnp.stack(

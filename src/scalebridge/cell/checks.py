@@ -57,11 +57,6 @@ def check_names(microstructure: Microstructure, laws: Mapping[str, Law]) -> None
             )
         if not isinstance(law, Law):
             raise InputError(f"`laws[{name!r}]` must be a Law, but is {law!r}; see sb.laws")
-        if not law.is_linear:
-            raise InputError(
-                f"`laws[{name!r}]` must be linear, but {type(law).__name__} is not; "
-                "this version solves linear cells only"
-            )
 
 
 def check_options(element: str | None, tolerance: float) -> None:
@@ -115,7 +110,12 @@ def common_physics(laws: Mapping[str, Law], dim: int, plane: str | None = None) 
 
 def check_plane(plane: str | None, physics: str, dim: int) -> None:
     """Ask 2D mechanics for its plane state, and nothing else for one."""
-    needed = physics == "elasticity" and dim == 2
+    if physics == "finite strain" and dim == 2 and plane != "strain":
+        raise InputError(
+            f"`plane` must be 'strain' in 2D finite strain, but is {plane!r}; make a cell of one "
+            "voxel's thickness for other states"
+        )
+    needed = physics != "conduction" and dim == 2
     if needed and plane not in PLANES:
         got = "is missing" if plane is None else f"is {plane!r}{did_you_mean(plane, PLANES)}"
         raise InputError(
@@ -190,6 +190,29 @@ def check_volumes(disc: Discretisation) -> None:
         raise InputError(
             "`element` 'volume' knows no uniform flux on the boundary; use 'full' with 'static', "
             "or 'periodic', 'kinematic', 'free' or 'through' with 'volume'"
+        )
+
+
+def check_nonlinear(laws: Mapping[str, Law], disc: Discretisation, boundary: str) -> None:
+    """Refuse discretisations that do not fit laws which are not linear, or finite strain."""
+    if disc.physics == "finite strain" and disc.element == "bbar":
+        raise InputError(
+            "`element` 'bbar' is for small strain, but these laws are of finite strain; "
+            "use 'reduced', which does not lock either"
+        )
+    named = [name for name, law in laws.items() if not law.is_linear]
+    if not named:
+        return
+    if disc.element == "volume":
+        raise InputError(
+            f"`element` 'volume' is for linear conduction, but the law of {named[0]!r} is not "
+            "linear; use 'reduced' or 'full'"
+        )
+    if boundary == "through":
+        raise InputError(
+            f"`boundary` 'through' drives one axis after another, but the law of {named[0]!r} is "
+            "not linear, so that its answers do not add up; name the axis: "
+            "{'x': 'kinematic', 'y': 'free', 'z': 'free'}"
         )
 
 

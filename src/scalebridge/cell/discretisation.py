@@ -52,7 +52,7 @@ class Discretisation:
     spacing : (d,) float
         Voxel sides, relative to their geometric mean.
     element : "reduced", "full", "bbar" or "volume"
-    physics : "conduction" or "elasticity"
+    physics : "conduction", "elasticity" or "finite strain"
     isotropic : bool
         Two (mechanics) or one (conduction) moduli a material, or a full matrix.
     ends : [axis][field component] of str
@@ -88,7 +88,19 @@ class Discretisation:
     @property
     def components(self) -> int:
         """Components of gradient and flux."""
+        if self.physics == "finite strain":
+            return self.rank**2
         return self.rank if self.physics == "conduction" else self.rank * (self.rank + 1) // 2
+
+    @property
+    def reference(self) -> Discretisation:
+        """The same with the kinematics of the reference medium: small strain in mechanics."""
+        return replace(self, physics="elasticity") if self.physics == "finite strain" else self
+
+    @property
+    def mean_dilatation(self) -> bool:
+        """Whether hourglass gradients are seen without their volumetric part."""
+        return self.element == "bbar" and self.physics == "elasticity"
 
     @property
     def bounded(self) -> tuple[int, ...]:

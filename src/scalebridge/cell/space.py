@@ -31,6 +31,9 @@ def entries(disc: Discretisation, component: int) -> list[Entry]:
     """Return the derivatives ∂_i w_j that make up a component of the gradient."""
     if disc.physics == "conduction":
         return [(component, 0)]
+    if disc.physics == "finite strain":
+        j, i = divmod(component, disc.rank)
+        return [(i, j)] if i < disc.dim else []
     i, j = symmetric_pairs(disc.rank)[component]
     both = [(i, j)] if i == j else [(i, j), (j, i)]
     return [(a, c) for a, c in both if a < disc.dim]
@@ -86,7 +89,7 @@ def _averages(disc: Discretisation, component: int) -> list[tuple[Entry, Lines, 
     """Return G_c as products along the axes: differences along one, trapezoids along the others."""
     found = []
     pairs = entries(disc, component)
-    normal = disc.physics == "conduction" or component < disc.rank
+    normal = disc.physics != "elasticity" or component < disc.rank
     for i, j in pairs:
         if i not in disc.bounded:
             continue

@@ -112,11 +112,13 @@ def _gradient(disc: Discretisation, modes: list[dict[Axes, Array]], at: Axes) ->
 
 
 def _to_components(disc: Discretisation, g: Matrix) -> Components:
-    """Gradient components of a law: the vector itself, or the Mandel strain."""
+    """Gradient components of a law: the vector, the Mandel strain, or ∂u_j/∂X_i row by row."""
     if disc.physics == "conduction":
         return [row[0] for row in g]
     strain = []
     g = g + [[None] * disc.rank] * (disc.rank - disc.dim)  # nothing changes along axis 3
+    if disc.physics == "finite strain":
+        return [g[i][j] for j in range(disc.rank) for i in range(disc.rank)]
     for i, j in symmetric_pairs(disc.rank):
         if i == j:
             strain.append(g[i][i])
@@ -130,6 +132,8 @@ def to_matrix(disc: Discretisation, flux: list[Array]) -> list[list[Array]]:
     """Flux as [derivative axis][field component], the adjoint of `_to_components`."""
     if disc.physics == "conduction":
         return [[q] for q in flux]
+    if disc.physics == "finite strain":
+        return [[flux[j * disc.rank + i] for j in range(disc.rank)] for i in range(disc.rank)]
     rows: list[list[Array]] = [[flux[0]] * disc.rank for _ in range(disc.rank)]
     for value, (i, j) in zip(flux, symmetric_pairs(disc.rank), strict=True):
         rows[i][j] = rows[j][i] = value if i == j else value * _HALF_SQRT
@@ -195,25 +199,36 @@ def fluxes(
     """
     modes = [corner_modes(u) for u in wrapped]
     moduli = look_up(materials, table)
-    gradient = _to_components(disc, _gradient(disc, modes, frozenset()))
+    gradient = modal_gradient(disc, modes, frozenset())
     at_mean = [e if g is None else g + e for g, e in zip(gradient, mean, strict=True)]
     flux = _product(disc, moduli, at_mean)
+    modal = {
+        at: [weight * f for f in _product(disc, moduli, modal_gradient(disc, modes, at))]
+        for at, weight in disc.hourglass_sets()
+    }
+    return tuple(flux) + hourglass_forces(disc, modal)
+
+
+def modal_gradient(disc: Discretisation, modes: list[dict[Axes, Array]], at: Axes) -> Components:
+    """Return the components of the modal gradient g_S that the element sees."""
+    g = _to_components(disc, _gradient(disc, modes, at))
+    return _without_dilatation(disc, g) if at and disc.mean_dilatation else g
+
+
+def hourglass_forces(
+    disc: Discretisation, modal: dict[Axes, list[Array]]
+) -> tuple[Array, ...]:
+    """Return the forces τ_T on the modes |T| ≥ 2 of the weighted modal fluxes by S ≠ ∅."""
     tau: dict[tuple[Axes, int], Array] = {}
-    for axes, weight in disc.hourglass_sets():
-        g = _to_components(disc, _gradient(disc, modes, axes))
-        mean_dilatation = disc.element == "bbar" and disc.physics == "elasticity"
-        if mean_dilatation:
-            g = _without_dilatation(disc, g)
-        modal = _product(disc, moduli, g)
-        if mean_dilatation:
-            modal = [m for m in _without_dilatation(disc, modal) if m is not None]
-        rows = to_matrix(disc, modal)
-        for i in set(range(disc.dim)) - axes:
+    for at, flux in modal.items():
+        seen = _without_dilatation(disc, flux) if disc.mean_dilatation else flux
+        rows = to_matrix(disc, [f for f in seen if f is not None])
+        for i in set(range(disc.dim)) - at:
             for j in range(disc.unknowns):
-                key = (axes | {i}, j)
-                term = rows[i][j] * (weight / disc.spacing[i])
+                key = (at | {i}, j)
+                term = rows[i][j] / disc.spacing[i]
                 tau[key] = tau[key] + term if key in tau else term
-    return tuple(flux) + tuple(tau[key] for key in _hourglass_keys(disc))
+    return tuple(tau[key] for key in _hourglass_keys(disc))
 
 
 def affine_fluxes(
@@ -246,7 +261,7 @@ def _select(row: Array, materials: Array) -> Array:
 def mean_gradient(disc: Discretisation, wrapped: Field) -> list[Array]:
     """Return the voxel averages of the field's gradient, ghosts included."""
     modes = [corner_modes(u) for u in wrapped]
-    components = _to_components(disc, _gradient(disc, modes, frozenset()))
+    components = modal_gradient(disc, modes, frozenset())
     zero = jnp.zeros([n - 1 for n in wrapped[0].shape])
     return [zero if g is None else g for g in components]
 

@@ -53,3 +53,38 @@ def check_symmetric_semidefinite(name: str, matrix: jax.Array, what: str) -> Non
             f"`{name}` must be {what}, but has the eigenvalue {smallest:.6g}; "
             "check the constants and the component order"
         )
+
+
+def check_range(
+    name: str,
+    value: jax.Array,
+    *,
+    above: float | None = None,
+    lowest: float | None = None,
+    below: float | None = None,
+    highest: float | None = None,
+    advice: str = "",
+) -> None:
+    """Refuse values outside above < value < below, lowest ≤ value ≤ highest."""
+    values = concrete(value)
+    if values is None:
+        return
+    limits = [
+        (">", above, np.greater),
+        ("≥", lowest, np.greater_equal),
+        ("<", below, np.less),
+        ("≤", highest, np.less_equal),
+    ]
+    given = [(sign, limit, test) for sign, limit, test in limits if limit is not None]
+    if not all(np.all(test(values, limit)) for _, limit, test in given):
+        wanted = " and ".join(f"{sign} {limit:g}" for sign, limit, _ in given)
+        found = f"{float(values):g}" if values.ndim == 0 else str(values.tolist())
+        raise InputError(f"`{name}` must be {wanted}, but is {found}" + (advice and f"; {advice}"))
+
+
+def check_elastic(E: jax.Array, nu: jax.Array) -> None:
+    """Refuse isotropic constants that are not positive definite."""
+    check_range("E", E, above=0, advice="a void phase is Void()")
+    check_range(
+        "nu", nu, above=-1, below=0.5, advice="a nearly incompressible material has e.g. 0.499"
+    )

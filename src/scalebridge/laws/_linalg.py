@@ -25,3 +25,25 @@ def pseudo_inverse(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
 def symmetric(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """Return the symmetric part."""
     return 0.5 * (matrix + matrix.T)
+
+
+def solve_small(matrix: Float[Array, "n n"], right: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Return A⁻¹ b by Gauss and Jordan's elimination with row scaling and pivoting.
+
+    Without a library call: batched ones inside a while loop can hang. A singular matrix gives
+    numbers that are not finite.
+    """
+    size = matrix.shape[0]
+    index = jnp.arange(size)
+    rows = jnp.concatenate([matrix, right[:, None]], axis=1)
+    rows = rows / jnp.max(jnp.abs(matrix), axis=1, keepdims=True)
+
+    def eliminate(k: int, rows: Float[Array, "n n_1"]) -> Float[Array, "n n_1"]:
+        pivot = jnp.argmax(jnp.where(index >= k, jnp.abs(rows[:, k]), -1.0))
+        top, chosen = rows[k], rows[pivot]
+        chosen = chosen / chosen[k]
+        rows = jnp.where((index == pivot)[:, None], top, rows)
+        rows = rows - rows[:, k][:, None] * chosen
+        return jnp.where((index == k)[:, None], chosen, rows)
+
+    return jax.lax.fori_loop(0, size, eliminate, rows)[:, size]

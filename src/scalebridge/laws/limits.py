@@ -15,7 +15,7 @@ class Void(LinearLaw):
 
     Parameters
     ----------
-    physics : "conduction" or "elasticity"
+    physics : "conduction", "elasticity" or "finite strain"
         A cell adapts it to its other phases.
     """
 
@@ -50,7 +50,7 @@ class Rigid(LinearLaw):
     ----------
     factor : float
         Ratio to the largest eigenvalue of the other phases' moduli, > 1.
-    physics : "conduction" or "elasticity"
+    physics : "conduction", "elasticity" or "finite strain"
         A cell adapts it to its other phases.
     scale : float
         Largest modulus of the others; set by the cell.
@@ -89,7 +89,7 @@ class Rigid(LinearLaw):
 
 
 def _physics(physics: str) -> str:
-    known = ("conduction", "elasticity")
+    known = ("conduction", "elasticity", "finite strain")
     if physics not in known:
         raise InputError(f"`physics` must be one of {list(known)}, but is {physics!r}")
     return physics

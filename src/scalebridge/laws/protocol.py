@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 State = Any  # a pytree of arrays; () when there is no memory
@@ -20,8 +21,9 @@ class Kinematics:
 
     Attributes
     ----------
-    physics : "conduction" or "elasticity"
-        Gradient of a scalar field, or small strain in Mandel components.
+    physics : "conduction", "elasticity" or "finite strain"
+        Gradient of a scalar field; small strain and stress in Mandel components; deformation
+        gradient F and first Piola-Kirchhoff stress P, row by row (F[i, J] at i dim + J).
     dim : 2 or 3
         Space dimension of the gradient.
     """
@@ -32,7 +34,21 @@ class Kinematics:
     @property
     def size(self) -> int:
         """Number of components of the gradient and of the flux."""
+        if self.physics == "finite strain":
+            return self.dim**2
         return self.dim if self.physics == "conduction" else self.dim * (self.dim + 1) // 2
+
+    @property
+    def small(self) -> Kinematics:
+        """The same at small strain."""
+        return Kinematics("elasticity", self.dim) if self.physics == "finite strain" else self
+
+    @property
+    def rest(self) -> np.ndarray:
+        """Gradient of the undeformed point: zero, but the identity in finite strain."""
+        if self.physics == "finite strain":
+            return np.eye(self.dim).ravel()
+        return np.zeros(self.size)
 
 
 class Response(NamedTuple):
@@ -41,11 +57,12 @@ class Response(NamedTuple):
     Attributes
     ----------
     flux : (component,)
-        The energy-conjugate flux: stress, or k·∇T (Fourier's minus belongs to reports).
+        The energy-conjugate flux: stress, or k·∇T (Fourier's minus belongs to reports). NaN
+        where the law has no answer: a local iteration that failed, matter turned inside out.
     state : pytree
         State at the end of the step.
     energy : ()
-        Stored energy density ψ.
+        Stored energy density ψ at the end of the step.
     dissipation : ()
         Energy density dissipated during the step, ≥ 0.
     """
@@ -74,6 +91,11 @@ class Law(eqx.Module):
         """Whether the response is the same in all directions, known from the law's class."""
         return False
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the consistent tangent is symmetric, as of every standard material."""
+        return True
+
     def initial_state(self) -> State:
         """State of the virgin material."""
         return ()
@@ -92,13 +114,13 @@ class Law(eqx.Module):
         Parameters
         ----------
         gradient : (component,), optional
-            Where to linearise; zero by default.
+            Where to linearise; the undeformed point by default.
         state : pytree, optional
             State at the start of the step; the virgin material by default.
         dt : float
             Time step.
         """
-        at = jnp.zeros(self.kinematics.size) if gradient is None else jnp.asarray(gradient, float)
+        at = jnp.asarray(self.kinematics.rest if gradient is None else gradient, float)
         start = self.initial_state() if state is None else state
         return jax.jacfwd(lambda g: self.respond(g, start, dt).flux)(at)
 

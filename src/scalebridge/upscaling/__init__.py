@@ -4,6 +4,8 @@ from scalebridge import _runtime as _runtime
 from scalebridge.upscaling.bounding import Bounds, Comparison, bounds
 from scalebridge.upscaling.driving import Average
 from scalebridge.upscaling.effective_tensor import Effective, Progress, effective
+from scalebridge.upscaling.history import History, Ledger
+from scalebridge.upscaling.loading import LoadProgress, Stepping, load
 from scalebridge.upscaling.local_fields import LocalFields
 
 __all__ = [
@@ -11,8 +13,13 @@ __all__ = [
     "Bounds",
     "Comparison",
     "Effective",
+    "History",
+    "Ledger",
+    "LoadProgress",
     "LocalFields",
     "Progress",
+    "Stepping",
     "bounds",
     "effective",
+    "load",
 ]

@@ -258,6 +258,11 @@ def effective(
     start = time.perf_counter()
     if not isinstance(cell, Cell):
         raise InputError(f"`cell` must be a Cell, but is a {type(cell).__name__}")
+    if not cell.is_linear:
+        raise InputError(
+            "`effective` is for linear cells, but a law of this one is not; drive it along a path "
+            "with sb.load, which gives tangents too (tangents=True)"
+        )
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cell)):
         raise InputError(
             "`effective` works on concrete values, but a JAX transformation is under way; "

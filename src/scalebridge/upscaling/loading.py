@@ -1,0 +1,577 @@
+"""Load histories: a cell driven along a path of average gradients and fluxes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from scalebridge.cell import newton, nonlinear
+from scalebridge.cell.cell import Cell
+from scalebridge.cell.checks import check_tolerance
+from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
+from scalebridge.cell.nonlinear import CellState
+from scalebridge.errors import ConvergenceError, InputError, Interrupted
+from scalebridge.upscaling.history import End, History, Ledger, Snapshot
+from scalebridge.upscaling.inner_fields import voxel_fields
+from scalebridge.upscaling.path import Path, is_part, names_of, parse_path
+
+_NEGATIVE = 1e-9  # of the substep's work: less dissipation than minus that is a law's error
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """How a load history is solved. It changes the cost; the cuts change where states lie.
+
+    Parameters
+    ----------
+    newton_iterations : int
+        Most iterations of a substep before it is cut.
+    cuts : int
+        A step may be cut down to 2^-cuts of its length.
+    """
+
+    newton_iterations: int = 20
+    cuts: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("newton_iterations", "cuts"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0 or (name != "cuts" and value < 1):
+                raise InputError(f"`{name}` must be a whole number > 0, but is {value!r}")
+
+
+class LoadProgress(NamedTuple):
+    """A substep that was tried, as `load` reports it.
+
+    Attributes
+    ----------
+    step, steps : int
+        The row of the path that is being reached, and the last one.
+    time : float
+        End of the substep.
+    newton, krylov : int
+        Iterations of the substep.
+    residual : float
+        Relative to the stress.
+    accepted : bool
+    """
+
+    step: int
+    steps: int
+    time: float
+    newton: int
+    krylov: int
+    residual: float
+    accepted: bool
+
+
+def load(
+    cell: Cell,
+    times: Any,
+    *,
+    strain: Any = None,
+    stress: Any = None,
+    F: Any = None,
+    P: Any = None,
+    gradient: Any = None,
+    flux: Any = None,
+    tolerance: float = 1e-5,
+    tangents: bool = False,
+    keep: Sequence[int] = (),
+    start: History | None = None,
+    stepping: Stepping | None = None,
+    progress: Callable[[LoadProgress], None] | None = None,
+    committed: Callable[[History], None] | None = None,
+    throw: bool = True,
+) -> History:
+    """Drive a cell along a load path.
+
+    Parameters
+    ----------
+    cell : Cell
+    times : (step,)
+        Increasing. The first row is the state at rest, or where `start` ended.
+    strain, stress : (step, component), optional
+        In mechanics, Mandel order 11, 22, 33, 23, 13, 12 (2D: 11, 22, 12). Each component of
+        each row is given in one of the two, and NaN or left out in the other.
+    F, P : (step, dim, dim), optional
+        The same in finite strain. Where P_ab and P_ba are both prescribed the rotation is
+        pinned.
+    gradient, flux : (step, dim), optional
+        The same in conduction; the flux is k·∇T.
+    tolerance : float
+        Largest ‖Bᵀσ‖₂/‖σ‖₂ of the nodal forces, relative to the stress.
+    tangents : bool
+        Compute the consistent tangent at each time.
+    keep : sequence of int
+        Rows whose fields are kept; −1 is the last.
+    start : History, optional
+        Go on from its end. Either the path begins where it ended, and row 0 repeats that state;
+        or it is an unfinished history of this very path, whose remaining rows are solved, with
+        the same result to the last bit as without the interruption.
+    stepping : Stepping, optional
+    progress : callable, optional
+        Called with a `LoadProgress` after each substep.
+    committed : callable, optional
+        Called with the `History` so far after each row, for checkpoints.
+    throw : bool
+        Raise when a step cannot be solved; otherwise `History.converged` is False.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    InputError
+        A path that is incomplete or infeasible; see the message.
+    ConvergenceError
+        A step that fails however short it is cut; `partial` is the history up to there.
+    Interrupted
+        On Ctrl-C, with the history up to there as `partial`.
+
+    Notes
+    -----
+    Backward Euler in time, Newton–Krylov in space. A substep starts from the last one
+    extrapolated. Laws read the state of the last converged substep only, and a state is
+    committed only on convergence. A step that fails is halved; after a success the next
+    substep is twice as long.
+
+    Examples
+    --------
+    >>> import numpy as np, scalebridge as sb
+    >>> layers = sb.Microstructure(np.repeat([0, 1], 4)[:, None] * np.ones((1, 8), int),
+    ...                            spacing=1.0, phases={"soft": 0, "hard": 1})
+    >>> laws = {"soft": sb.laws.J2Plasticity(E=70e3, nu=0.3, yield_stress=100.0),
+    ...         "hard": sb.laws.IsotropicElastic(E=400e3, nu=0.2)}
+    >>> cell = sb.Cell(layers, laws, plane="strain")
+    >>> strain = np.linspace(0, 1, 11)[:, None] * [np.nan, np.nan, 0.01]
+    >>> stress = np.linspace(0, 1, 11)[:, None] * [0.0, 0.0, np.nan]
+    >>> history = sb.load(cell, np.linspace(0, 1, 11), strain=strain, stress=stress)
+    >>> history.stress[-1].round(3).tolist()  # √2 τ of the soft layers, 100/√3
+    [0.0, 0.0, 81.65]
+    """
+    if not isinstance(cell, Cell):
+        raise InputError(f"`cell` must be a Cell, but is a {type(cell).__name__}")
+    check_tolerance("tolerance", tolerance)
+    given = {
+        "strain": strain,
+        "stress": stress,
+        "F": F,
+        "P": P,
+        "gradient": gradient,
+        "flux": flux,
+    }
+    path = parse_path(cell, times, given, start)
+    run = _Run(
+        cell,
+        path,
+        tolerance,
+        stepping or Stepping(),
+        tangents,
+        _rows(keep, path),
+        progress,
+        committed,
+    )
+    return run.run(start, throw)
+
+
+def _rows(keep: Sequence[int], path: Path) -> set[int]:
+    count = len(path.times)
+    for row in keep:
+        if not isinstance(row, int | np.integer) or not -count <= row < count:
+            raise InputError(f"`keep` must name rows of the path, 0 to {count - 1}, but has {row}")
+    return {int(row) % count for row in keep}
+
+
+class _Entry(NamedTuple):
+    """What a substep adds to the ledger."""
+
+    work: Array
+    dissipated: Array
+    hill_mandel: Array
+    least: Array
+    where: Array
+
+
+@eqx.filter_jit
+def _begin(
+    equations: Equations, x: Unknowns, driving: Driving, states: Any, size: Array
+) -> newton.Iterate:
+    return newton.start(equations, x, driving, states, size)
+
+
+@eqx.filter_jit
+def _iterate(
+    equations: Equations,
+    it: newton.Iterate,
+    driving: Driving,
+    states: Any,
+    size: Array,
+    tolerance: Array,
+) -> newton.Iterate:
+    return newton.iterate(equations, it, driving, states, size, tolerance)
+
+
+@eqx.filter_jit
+def _rest(equations: Equations, state: CellState) -> Snapshot:
+    """Return the committed state of the virgin cell."""
+    zero = jnp.zeros((len(state.gradient), len(state.gradient)))
+    driving = Driving(state.gradient, 0 * state.gradient, zero, jnp.array(1.0))
+    x = Unknowns(state.fluctuation, 0 * state.gradient)
+    answer = equations.respond(x, driving, state.phases)
+    return Snapshot(
+        states=state.phases,
+        u=state.fluctuation,
+        mean=state.gradient,
+        average=equations.average(answer.flux),
+        gradient=equations.gradient(x, driving),
+        flux=answer.flux,
+        energy=answer.energy,
+        dissipation=jnp.zeros_like(answer.energy),
+        size=state.size,
+    )
+
+
+@eqx.filter_jit
+def _commit(
+    equations: Equations, x: Unknowns, driving: Driving, before: Snapshot
+) -> tuple[Snapshot, _Entry]:
+    """Evaluate the laws at the end of a substep, and the energies that it moved."""
+    answer = equations.respond(x, driving, before.states)
+    gradient = equations.gradient(x, driving)
+    average, mean = equations.average(answer.flux), equations.average_gradient(x, driving)
+    change, macro_change = gradient - before.gradient, mean - before.mean
+    micro = equations.average(jnp.sum(answer.flux * change, axis=0))
+    macro = average @ macro_change
+    size = equations.size(answer.flux)
+    scale = size * equations.size(change) / equations.disc.voxels
+    least = jnp.argmin(answer.dissipation)
+    entry = _Entry(
+        work=0.5 * (average + before.average) @ macro_change,
+        dissipated=equations.average(answer.dissipation),
+        hill_mandel=jnp.abs(micro - macro) / jnp.where(scale > 0, scale, 1.0),
+        least=answer.dissipation.ravel()[least],
+        where=least,
+    )
+    after = Snapshot(
+        states=answer.states,
+        u=x.u,
+        mean=mean,
+        average=average,
+        gradient=gradient,
+        flux=answer.flux,
+        energy=answer.energy,
+        dissipation=before.dissipation + answer.dissipation,
+        size=size,
+    )
+    return after, entry
+
+
+@eqx.filter_jit
+def _tangent(
+    equations: Equations, x: Unknowns, driving: Driving, states: Any, tolerance: Array
+) -> Array:
+    return nonlinear.consistent_tangent(equations, x, driving, states, tolerance)[0]
+
+
+@eqx.filter_jit
+def _faults(
+    equations: Equations, x: Unknowns, driving: Driving, states: Any
+) -> tuple[Array, Array]:
+    """Return where a law has no answer, by voxel, and the out-of-balance forces by node."""
+    flux = equations.constituents.flux(equations.gradient(x, driving), states, driving.dt)
+    residual = equations.balance(flux, driving)
+    square = sum(jnp.square(f) for f in residual.u)
+    return ~jnp.all(jnp.isfinite(flux), axis=(0, 1)), square
+
+
+class _Run:
+    """The steps of a history one after another."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        path: Path,
+        tolerance: float,
+        stepping: Stepping,
+        tangents: bool,
+        keep: set[int],
+        progress: Callable[[LoadProgress], None] | None,
+        committed: Callable[[History], None] | None,
+    ) -> None:
+        self.cell, self.path, self.stepping = cell, path, stepping
+        self.with_tangents, self.keep = tangents, keep
+        self.progress, self.committed = progress, committed
+        self.tolerance = jnp.asarray(tolerance, float)
+        self.begun = time.perf_counter()
+        self.equations = nonlinear.prepare(cell)
+        self.rows: list[dict[str, Any]] = []
+        self.tangents: list[np.ndarray] = []
+        self.fields: dict[int, dict[str, np.ndarray]] = {}
+
+    def _begin(self, start: History | None) -> int:
+        """Set out from rest, or from where a history ended; return the row that is reached."""
+        if start is None:
+            now = _rest(self.equations, nonlinear.initial_state(self.cell))
+            self.end = End(now, None, 0.0, float(jnp.mean(now.energy)))
+        else:
+            self.end = start.end
+        if start is not None and is_part(start, self.path.times):
+            self.rows = start.rows()
+            self.tangents = [] if start.tangents is None else list(start.tangents)
+            self.fields = dict(start.fields or {})
+            return len(self.rows) - 1
+        self.end = self.end._replace(first_energy=float(jnp.mean(self.end.now.energy)))
+        size = len(self.path.components)
+        self._record(0, 0, 0, 0, _Totals())
+        self.tangents.append(np.full((size, size), np.nan))
+        return 0
+
+    def run(self, start: History | None, throw: bool) -> History:
+        reached = self._begin(start)
+        try:
+            for row in range(reached + 1, len(self.path.times)):
+                message = self._advance(row)
+                if self.committed is not None and not message:
+                    self.committed(self.result(""))
+                if message:
+                    result = self.result(message)
+                    if throw:
+                        error = ConvergenceError(message)
+                        error.partial = result  # type: ignore[attr-defined]
+                        raise error
+                    return result
+        except KeyboardInterrupt:
+            raise Interrupted(self.result("interrupted by the user")) from None
+        return self.result("")
+
+    @property
+    def now(self) -> Snapshot:
+        """The last committed state."""
+        return self.end.now
+
+    def _advance(self, row: int) -> str:
+        """Reach a row of the path in as many substeps as it takes; return why it failed."""
+        start, end = self.path.times[row - 1], self.path.times[row]
+        begin = np.asarray(self.now.mean), np.asarray(self.now.average)
+        done, length = 0.0, 1.0
+        counts = [0, 0, 0]
+        totals = _Totals()
+        smallest = 0.5**self.stepping.cuts
+        while done < 1.0:
+            length = min(length, 1.0 - done)
+            share = done + length
+            driving = self._driving(row, share, begin, length * (end - start))
+            it = self._solve(driving)
+            counts[0] += int(it.newton)
+            counts[1] += int(it.krylov)
+            good = bool(it.norm <= self.tolerance * it.size)
+            if self.progress is not None:
+                told = float(it.norm / it.size) if it.size > 0 else 0.0
+                at = start + share * (end - start)
+                last = len(self.path.times) - 1
+                self.progress(
+                    LoadProgress(row, last, at, int(it.newton), int(it.krylov), told, good)
+                )
+            if not good:
+                length /= 2
+                if length < smallest:
+                    return self._failure(row, it, driving)
+                continue
+            after, entry = _commit(self.equations, it.x, driving, self.now)
+            fault = self._second_law(entry, row)
+            if fault:
+                return fault
+            totals.add(entry)
+            if share >= 1.0 and self.with_tangents:
+                tight = jnp.asarray(min(1e-8, float(self.tolerance)), float)
+                self.tangents.append(
+                    np.asarray(_tangent(self.equations, it.x, driving, self.now.states, tight))
+                )
+            self.end = self.end._replace(now=after, before=self.now, dt=float(driving.dt))
+            counts[2] += 1
+            done, length = share, 2 * length
+        self._record(row, *counts, totals)
+        return ""
+
+    def _driving(
+        self, row: int, share: float, begin: tuple[np.ndarray, np.ndarray], dt: float
+    ) -> Driving:
+        """Return what is prescribed at a share of the way to a row."""
+        free = self.path.free[row]
+        target = np.nan_to_num(self.path.gradient[row]), np.nan_to_num(self.path.flux[row])
+        mean, flux = (a + share * (b - a) for a, b in zip(begin, target, strict=True))
+        held = ~np.isnan(self.path.gradient[row])
+        pinned = self.cell.kinematics.rest * ~held
+        fixed = np.where(held, mean, pinned - free @ pinned)
+        return Driving(*(jnp.asarray(v, float) for v in (fixed, flux, free, dt)))
+
+    def _guess(self, driving: Driving) -> Unknowns:
+        """Return the last state, extrapolated as far as the prescribed averages go."""
+        now, before = self.now, self.end.before
+        ratio = 0.0
+        if before is not None:
+            ratio = self._ratio(driving, now, before)
+        mean = now.mean if before is None else now.mean + ratio * (now.mean - before.mean)
+        u = now.u
+        if before is not None and ratio:
+            u = tuple(a + ratio * (a - b) for a, b in zip(now.u, before.u, strict=True))
+        return Unknowns(u, driving.free @ mean * self.equations.root)
+
+    def _ratio(self, driving: Driving, now: Snapshot, before: Snapshot) -> float:
+        free = np.asarray(driving.free)
+        held = np.eye(len(free)) - free
+        modulus = float(jnp.trace(self.equations.reference)) / len(free)
+        ahead = np.concatenate(
+            [
+                modulus * held @ (np.asarray(driving.gradient) - held @ np.asarray(now.mean)),
+                free @ (np.asarray(driving.flux) - np.asarray(now.average)),
+            ]
+        )
+        behind = np.concatenate(
+            [
+                modulus * held @ np.asarray(now.mean - before.mean),
+                free @ np.asarray(now.average - before.average),
+            ]
+        )
+        square = float(behind @ behind)
+        level = float(jnp.linalg.norm(now.average)) + modulus * float(
+            jnp.linalg.norm(now.mean - before.mean)
+        )
+        if square <= (1e-6 * level) ** 2:  # held: what goes on is a matter of time
+            still = float(ahead @ ahead) <= (1e-6 * level) ** 2
+            return float(driving.dt) / self.end.dt if still else 0.0
+        return float(np.clip(ahead @ behind / square, 0.0, 4.0))
+
+    def _solve(self, driving: Driving) -> newton.Iterate:
+        """Solve a substep; where the extrapolated start is of no use, from the last state."""
+        equations, now = self.equations, self.now
+        guesses = [self._guess(driving)]
+        if self.end.before is not None:
+            guesses.append(Unknowns(now.u, driving.free @ now.mean * equations.root))
+        spent = np.zeros(2, int)
+        for guess in guesses:
+            it = _begin(equations, guess, driving, now.states, now.size)
+            while bool(newton.is_unfinished(it, self.tolerance, self.stepping.newton_iterations)):
+                it = _iterate(equations, it, driving, now.states, now.size, self.tolerance)
+            spent += int(it.newton), int(it.krylov)
+            if bool(it.norm <= self.tolerance * it.size):
+                break
+        return it._replace(newton=jnp.asarray(spent[0]), krylov=jnp.asarray(spent[1]))
+
+    def _second_law(self, entry: _Entry, row: int) -> str:
+        """Return an error where a law dissipates less than nothing."""
+        scale = max(abs(float(entry.work)), abs(float(entry.dissipated)))
+        if float(entry.least) >= -_NEGATIVE * scale:
+            return ""
+        voxel, phase = self._voxel(int(entry.where) % self.cell.discretisation.voxels)
+        return (
+            f"the law of phase {phase!r} broke the second law in the step to t = "
+            f"{self.path.times[row]:g}: its dissipation in voxel {voxel} is "
+            f"{float(entry.least):.3g} < 0; check its potentials"
+        )
+
+    def _voxel(self, flat: int) -> tuple[tuple[int, ...], str]:
+        shape = tuple(self.cell.microstructure.shape)
+        voxel = tuple(int(i) for i in np.unravel_index(flat, shape))
+        names = self.cell.microstructure.names
+        return voxel, names[int(np.asarray(self.cell.microstructure.labels)[voxel])]
+
+    def _failure(self, row: int, it: newton.Iterate, driving: Driving) -> str:
+        """Say which step failed and where the trouble sits."""
+        bad, square = (
+            np.asarray(a) for a in _faults(self.equations, it.x, driving, self.now.states)
+        )
+        shape = tuple(self.cell.microstructure.shape)
+        if bad.any():
+            voxel, phase = self._voxel(int(np.flatnonzero(bad)[0]))
+            where = f"the law of phase {phase!r} has no answer in voxel {voxel}"
+        else:
+            node = np.unravel_index(int(np.nanargmax(square)), square.shape)
+            nearest = [min(int(i), n - 1) for i, n in zip(node, shape, strict=True)]
+            voxel, phase = self._voxel(int(np.ravel_multi_index(nearest, shape)))
+            where = (
+                f"the forces are {float(it.norm / it.size):.1e} out of balance, most at voxel "
+                f"{voxel} of phase {phase!r}"
+            )
+        advice = ""
+        if self.cell.element == "reduced" and self.cell.discretisation.bounded:
+            advice = "; or use the element 'full', which leaves free faces no mechanisms"
+        return (
+            f"the step to t = {self.path.times[row]:g} (row {row}) failed even when cut to "
+            f"{0.5**self.stepping.cuts:g} of its length: {where}; the history up to t = "
+            f"{self.rows[-1]['time']:g} is kept. Look for a limit load, or refine the path there{advice}"
+        )
+
+    def _record(self, row: int, newton: int, krylov: int, substeps: int, totals: _Totals) -> None:
+        now, last = self.now, self.rows[-1] if self.rows else None
+
+        def so_far(name: str) -> float:
+            return last[name] if last else 0.0
+
+        self.rows.append(
+            {
+                "time": self.path.times[row],
+                "gradient": np.asarray(now.mean),
+                "flux": np.asarray(now.average),
+                "work": so_far("work") + totals.work,
+                "stored": float(jnp.mean(now.energy)) - self.end.first_energy,
+                "dissipated": so_far("dissipated") + totals.dissipated,
+                "hill_mandel": max(so_far("hill_mandel"), totals.hill_mandel),
+                "least_dissipation": totals.least,
+                "newton": newton,
+                "krylov": krylov,
+                "substeps": substeps,
+            }
+        )
+        if row in self.keep:
+            own = names_of(self.cell.physics)
+            self.fields[row] = voxel_fields(self.cell, self.equations, now, own)
+
+    def result(self, message: str) -> History:
+        """Return what is known now."""
+        rows = self.rows
+
+        def column(name: str) -> np.ndarray:
+            return np.array([row[name] for row in rows])
+
+        ledger = Ledger(*(column(name) for name in Ledger.__dataclass_fields__))
+        return History(
+            times=column("time"),
+            gradient=column("gradient"),
+            flux=column("flux"),
+            ledger=ledger,
+            physics=self.cell.physics,
+            components=self.path.components,
+            newton=column("newton"),
+            krylov=column("krylov"),
+            substeps=column("substeps"),
+            end=self.end,
+            tangents=np.array(self.tangents) if self.with_tangents else None,
+            fields=self.fields,
+            converged=not message,
+            message=message,
+            timings={"total": time.perf_counter() - self.begun},
+        )
+
+
+class _Totals:
+    """Sums over the substeps of a step."""
+
+    def __init__(self) -> None:
+        self.work = self.dissipated = self.hill_mandel = 0.0
+        self.least = np.inf
+
+    def add(self, entry: _Entry) -> None:
+        self.work += float(entry.work)
+        self.dissipated += float(entry.dissipated)
+        self.hill_mandel = max(self.hill_mandel, float(entry.hill_mandel))
+        self.least = min(self.least, float(entry.least))
