@@ -26,9 +26,7 @@ def layers(normal: str = "x") -> sb.Microstructure:
 
 
 def j2(E: float, nu: float, sy: float, H: float) -> Any:
-    return sb.laws.J2Plasticity(
-        E=E, nu=nu, yield_stress=sy, hardening=sb.laws.LinearHardening(H)
-    )
+    return sb.laws.J2Plasticity(E=E, nu=nu, yield_stress=sy, hardening=sb.laws.LinearHardening(H))
 
 
 A, B = j2(200e3, 0.3, 300.0, 2000.0), j2(70e3, 0.33, 100.0, 1000.0)
@@ -80,7 +78,7 @@ def laminate_steps(laws: tuple[Any, Any], path: np.ndarray) -> np.ndarray:
                 strain[jump] += sign * scale * a
             return pair
 
-        def answers(a: np.ndarray) -> list[Any]:
+        def answers(a: np.ndarray, states: list[Any] = states) -> list[Any]:
             each = zip(laws, strains(a), states, strict=True)
             return [law.respond(strain, state, 1.0) for law, strain, state in each]
 
@@ -107,7 +105,9 @@ def laminate_steps(laws: tuple[Any, Any], path: np.ndarray) -> np.ndarray:
 
 def test_cyclic_laminate_is_that_of_the_same_time_steps() -> None:
     """All components at once, over a cycle; the hardening variable advances once a step."""
-    turns = np.concatenate([np.linspace(0, 1, 5), np.linspace(0.6, -1, 5), np.linspace(-0.5, 0.5, 3)])
+    turns = np.concatenate(
+        [np.linspace(0, 1, 5), np.linspace(0.6, -1, 5), np.linspace(-0.5, 0.5, 3)]
+    )
     strain = turns[:, None] * np.array([3.0, -1.0, 2.0, 1.0, 4.0, -2.0]) * 1e-3
     history = sb.load(
         sb.Cell(layers("x"), {"a": A, "b": B}),

@@ -7,6 +7,7 @@ phase's points as last axis. Each phase is evaluated at its own points only.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -60,6 +61,11 @@ def find_places(labels: np.ndarray, phases: int) -> Places:
     return Places(tuple(jnp.asarray(f, jnp.int32) for f in found), jnp.asarray(order))
 
 
+def _spread(count: int, value: Array) -> Array:
+    """Return a value for each of the points, as last axis."""
+    return jnp.broadcast_to(jnp.asarray(value)[..., None], (*jnp.shape(value), count))
+
+
 class Constituents(eqx.Module):
     """Sections of the phases' laws, and where they are.
 
@@ -87,12 +93,7 @@ class Constituents(eqx.Module):
     def initial_states(self) -> States:
         """States of the virgin materials."""
         return tuple(
-            jax.tree.map(
-                lambda leaf, n=len(where): jnp.broadcast_to(
-                    jnp.asarray(leaf)[..., None], (*jnp.shape(leaf), n * self.points)
-                ),
-                section.initial_state(),
-            )
+            jax.tree.map(partial(_spread, len(where) * self.points), section.initial_state())
             for section, where in zip(self.sections, self.places.voxels, strict=True)
         )
 
@@ -133,12 +134,10 @@ class Constituents(eqx.Module):
     def _batch(self, phase: int, state: Any, dt: Array) -> Callable[[Array], Any]:
         """Return the response of all points of a phase, (component, point of the phase)."""
         section, turn = self.sections[phase], self.turns[phase]
-        by_voxel = turn is not None and turn.ndim == 3
-        if by_voxel:
-            turn = jnp.tile(turn, (1, 1, self.points))
-        batched = jax.vmap(
-            section.respond, in_axes=(-1, -1 if by_voxel else None, -1, None), out_axes=-1
-        )
+        turns_with = None  # one turn, or none, for all points
+        if turn is not None and turn.ndim == 3:
+            turn, turns_with = jnp.tile(turn, (1, 1, self.points)), -1
+        batched = jax.vmap(section.respond, in_axes=(-1, turns_with, -1, None), out_axes=-1)
         return lambda gradient: batched(gradient, turn, state, dt)
 
     def _gather(self, field: Array, phase: int) -> Array:

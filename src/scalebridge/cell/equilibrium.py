@@ -12,7 +12,7 @@ is symmetric where the laws' tangents are. Lengths are in units of the voxel sid
 from __future__ import annotations
 
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax

@@ -81,9 +81,7 @@ def conjugate_gradients(
     return Solution(x, jnp.sqrt(dot(r, r)), count)
 
 
-def bicgstab(
-    apply: Map, b: Vector, precondition: Map, target: Array, iterations: int
-) -> Solution:
+def bicgstab(apply: Map, b: Vector, precondition: Map, target: Array, iterations: int) -> Solution:
     """Solve A x = b for any A by the stabilised biconjugate gradients of van der Vorst (1992).
 
     Preconditioned from the right, so that the residual is that of A x = b.

@@ -108,7 +108,7 @@ def iterate(
         return alpha, start(equations, x, driving, states, start_size)
 
     nothing = it._replace(norm=jnp.array(jnp.inf))
-    alpha, new = jax.lax.while_loop(searching, shorten, (jnp.array(2.0), nothing))
+    _, new = jax.lax.while_loop(searching, shorten, (jnp.array(2.0), nothing))
     forcing = _GAMMA * (new.norm / it.norm) ** 2
     guard = _GAMMA * it.forcing**2
     forcing = jnp.where(guard > _SAFEGUARD, jnp.maximum(forcing, guard), forcing)

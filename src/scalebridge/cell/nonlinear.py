@@ -79,8 +79,7 @@ def equations(cell: Cell) -> Equations:
     disc = cell.discretisation
     kinematics = cell.kinematics
     sections = [
-        Section(_seen_law(cell, name), kinematics, cell.plane)
-        for name in cell.microstructure.names
+        Section(_seen_law(cell, name), kinematics, cell.plane) for name in cell.microstructure.names
     ]
     turns = tuple(cell.rotations.get(name) for name in cell.microstructure.names)
     assert cell.places is not None

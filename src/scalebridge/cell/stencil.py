@@ -215,9 +215,7 @@ def modal_gradient(disc: Discretisation, modes: list[dict[Axes, Array]], at: Axe
     return _without_dilatation(disc, g) if at and disc.mean_dilatation else g
 
 
-def hourglass_forces(
-    disc: Discretisation, modal: dict[Axes, list[Array]]
-) -> tuple[Array, ...]:
+def hourglass_forces(disc: Discretisation, modal: dict[Axes, list[Array]]) -> tuple[Array, ...]:
     """Return the forces τ_T on the modes |T| ≥ 2 of the weighted modal fluxes by S ≠ ∅."""
     tau: dict[tuple[Axes, int], Array] = {}
     for at, flux in modal.items():

@@ -361,6 +361,7 @@ class _Run:
                     target = self.target.error or self.target.residual or 0.0
                     progress(Progress(case, size, *step, target))
 
+            problem = None  # before the next takes memory
             problem = self.problems[case]
             if space.is_idle(self.cell.discretisation, case):
                 outcome = problem.idle()

@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from scalebridge.cell import newton, nonlinear
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.checks import check_tolerance
-from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
-from scalebridge.cell.nonlinear import CellState
+from scalebridge.cell.equilibrium import Driving, Unknowns
 from scalebridge.errors import ConvergenceError, InputError, Interrupted
+from scalebridge.upscaling import substeps
+from scalebridge.upscaling.extrapolation import extrapolate
 from scalebridge.upscaling.history import End, History, Ledger, Snapshot
 from scalebridge.upscaling.inner_fields import voxel_fields
 from scalebridge.upscaling.path import Path, is_part, names_of, parse_path
@@ -191,108 +190,6 @@ def _rows(keep: Sequence[int], path: Path) -> set[int]:
     return {int(row) % count for row in keep}
 
 
-class _Entry(NamedTuple):
-    """What a substep adds to the ledger."""
-
-    work: Array
-    dissipated: Array
-    hill_mandel: Array
-    least: Array
-    where: Array
-
-
-@eqx.filter_jit
-def _begin(
-    equations: Equations, x: Unknowns, driving: Driving, states: Any, size: Array
-) -> newton.Iterate:
-    return newton.start(equations, x, driving, states, size)
-
-
-@eqx.filter_jit
-def _iterate(
-    equations: Equations,
-    it: newton.Iterate,
-    driving: Driving,
-    states: Any,
-    size: Array,
-    tolerance: Array,
-) -> newton.Iterate:
-    return newton.iterate(equations, it, driving, states, size, tolerance)
-
-
-@eqx.filter_jit
-def _rest(equations: Equations, state: CellState) -> Snapshot:
-    """Return the committed state of the virgin cell."""
-    zero = jnp.zeros((len(state.gradient), len(state.gradient)))
-    driving = Driving(state.gradient, 0 * state.gradient, zero, jnp.array(1.0))
-    x = Unknowns(state.fluctuation, 0 * state.gradient)
-    answer = equations.respond(x, driving, state.phases)
-    return Snapshot(
-        states=state.phases,
-        u=state.fluctuation,
-        mean=state.gradient,
-        average=equations.average(answer.flux),
-        gradient=equations.gradient(x, driving),
-        flux=answer.flux,
-        energy=answer.energy,
-        dissipation=jnp.zeros_like(answer.energy),
-        size=state.size,
-    )
-
-
-@eqx.filter_jit
-def _commit(
-    equations: Equations, x: Unknowns, driving: Driving, before: Snapshot
-) -> tuple[Snapshot, _Entry]:
-    """Evaluate the laws at the end of a substep, and the energies that it moved."""
-    answer = equations.respond(x, driving, before.states)
-    gradient = equations.gradient(x, driving)
-    average, mean = equations.average(answer.flux), equations.average_gradient(x, driving)
-    change, macro_change = gradient - before.gradient, mean - before.mean
-    micro = equations.average(jnp.sum(answer.flux * change, axis=0))
-    macro = average @ macro_change
-    size = equations.size(answer.flux)
-    scale = size * equations.size(change) / equations.disc.voxels
-    least = jnp.argmin(answer.dissipation)
-    entry = _Entry(
-        work=0.5 * (average + before.average) @ macro_change,
-        dissipated=equations.average(answer.dissipation),
-        hill_mandel=jnp.abs(micro - macro) / jnp.where(scale > 0, scale, 1.0),
-        least=answer.dissipation.ravel()[least],
-        where=least,
-    )
-    after = Snapshot(
-        states=answer.states,
-        u=x.u,
-        mean=mean,
-        average=average,
-        gradient=gradient,
-        flux=answer.flux,
-        energy=answer.energy,
-        dissipation=before.dissipation + answer.dissipation,
-        size=size,
-    )
-    return after, entry
-
-
-@eqx.filter_jit
-def _tangent(
-    equations: Equations, x: Unknowns, driving: Driving, states: Any, tolerance: Array
-) -> Array:
-    return nonlinear.consistent_tangent(equations, x, driving, states, tolerance)[0]
-
-
-@eqx.filter_jit
-def _faults(
-    equations: Equations, x: Unknowns, driving: Driving, states: Any
-) -> tuple[Array, Array]:
-    """Return where a law has no answer, by voxel, and the out-of-balance forces by node."""
-    flux = equations.constituents.flux(equations.gradient(x, driving), states, driving.dt)
-    residual = equations.balance(flux, driving)
-    square = sum(jnp.square(f) for f in residual.u)
-    return ~jnp.all(jnp.isfinite(flux), axis=(0, 1)), square
-
-
 class _Run:
     """The steps of a history one after another."""
 
@@ -320,7 +217,7 @@ class _Run:
     def _begin(self, start: History | None) -> int:
         """Set out from rest, or from where a history ended; return the row that is reached."""
         if start is None:
-            now = _rest(self.equations, nonlinear.initial_state(self.cell))
+            now = substeps.rest(self.equations, nonlinear.initial_state(self.cell))
             self.end = End(now, None, 0.0, float(jnp.mean(now.energy)))
         else:
             self.end = start.end
@@ -331,7 +228,7 @@ class _Run:
             return len(self.rows) - 1
         self.end = self.end._replace(first_energy=float(jnp.mean(self.end.now.energy)))
         size = len(self.path.components)
-        self._record(0, 0, 0, 0, _Totals())
+        self._record(0, [0, 0, 0], _Totals())
         self.tangents.append(np.full((size, size), np.nan))
         return 0
 
@@ -386,20 +283,20 @@ class _Run:
                 if length < smallest:
                     return self._failure(row, it, driving)
                 continue
-            after, entry = _commit(self.equations, it.x, driving, self.now)
+            after, entry = substeps.commit(self.equations, it.x, driving, self.now)
             fault = self._second_law(entry, row)
             if fault:
                 return fault
             totals.add(entry)
             if share >= 1.0 and self.with_tangents:
                 tight = jnp.asarray(min(1e-8, float(self.tolerance)), float)
-                self.tangents.append(
-                    np.asarray(_tangent(self.equations, it.x, driving, self.now.states, tight))
-                )
+                states = self.now.states
+                found = substeps.tangent(self.equations, it.x, driving, states, tight)
+                self.tangents.append(np.asarray(found))
             self.end = self.end._replace(now=after, before=self.now, dt=float(driving.dt))
             counts[2] += 1
             done, length = share, 2 * length
-        self._record(row, *counts, totals)
+        self._record(row, counts, totals)
         return ""
 
     def _driving(
@@ -414,60 +311,23 @@ class _Run:
         fixed = np.where(held, mean, pinned - free @ pinned)
         return Driving(*(jnp.asarray(v, float) for v in (fixed, flux, free, dt)))
 
-    def _guess(self, driving: Driving) -> Unknowns:
-        """Return the last state, extrapolated as far as the prescribed averages go."""
-        now, before = self.now, self.end.before
-        ratio = 0.0
-        if before is not None:
-            ratio = self._ratio(driving, now, before)
-        mean = now.mean if before is None else now.mean + ratio * (now.mean - before.mean)
-        u = now.u
-        if before is not None and ratio:
-            u = tuple(a + ratio * (a - b) for a, b in zip(now.u, before.u, strict=True))
-        return Unknowns(u, driving.free @ mean * self.equations.root)
-
-    def _ratio(self, driving: Driving, now: Snapshot, before: Snapshot) -> float:
-        free = np.asarray(driving.free)
-        held = np.eye(len(free)) - free
-        modulus = float(jnp.trace(self.equations.reference)) / len(free)
-        ahead = np.concatenate(
-            [
-                modulus * held @ (np.asarray(driving.gradient) - held @ np.asarray(now.mean)),
-                free @ (np.asarray(driving.flux) - np.asarray(now.average)),
-            ]
-        )
-        behind = np.concatenate(
-            [
-                modulus * held @ np.asarray(now.mean - before.mean),
-                free @ np.asarray(now.average - before.average),
-            ]
-        )
-        square = float(behind @ behind)
-        level = float(jnp.linalg.norm(now.average)) + modulus * float(
-            jnp.linalg.norm(now.mean - before.mean)
-        )
-        if square <= (1e-6 * level) ** 2:  # held: what goes on is a matter of time
-            still = float(ahead @ ahead) <= (1e-6 * level) ** 2
-            return float(driving.dt) / self.end.dt if still else 0.0
-        return float(np.clip(ahead @ behind / square, 0.0, 4.0))
-
     def _solve(self, driving: Driving) -> newton.Iterate:
         """Solve a substep; where the extrapolated start is of no use, from the last state."""
         equations, now = self.equations, self.now
-        guesses = [self._guess(driving)]
+        guesses = [extrapolate(equations, self.end, driving)]
         if self.end.before is not None:
             guesses.append(Unknowns(now.u, driving.free @ now.mean * equations.root))
         spent = np.zeros(2, int)
         for guess in guesses:
-            it = _begin(equations, guess, driving, now.states, now.size)
+            it = substeps.begin(equations, guess, driving, now.states, now.size)
             while bool(newton.is_unfinished(it, self.tolerance, self.stepping.newton_iterations)):
-                it = _iterate(equations, it, driving, now.states, now.size, self.tolerance)
+                it = substeps.iterate(equations, it, driving, now.states, now.size, self.tolerance)
             spent += int(it.newton), int(it.krylov)
             if bool(it.norm <= self.tolerance * it.size):
                 break
         return it._replace(newton=jnp.asarray(spent[0]), krylov=jnp.asarray(spent[1]))
 
-    def _second_law(self, entry: _Entry, row: int) -> str:
+    def _second_law(self, entry: substeps.Entry, row: int) -> str:
         """Return an error where a law dissipates less than nothing."""
         scale = max(abs(float(entry.work)), abs(float(entry.dissipated)))
         if float(entry.least) >= -_NEGATIVE * scale:
@@ -488,7 +348,7 @@ class _Run:
     def _failure(self, row: int, it: newton.Iterate, driving: Driving) -> str:
         """Say which step failed and where the trouble sits."""
         bad, square = (
-            np.asarray(a) for a in _faults(self.equations, it.x, driving, self.now.states)
+            np.asarray(a) for a in substeps.faults(self.equations, it.x, driving, self.now.states)
         )
         shape = tuple(self.cell.microstructure.shape)
         if bad.any():
@@ -508,10 +368,11 @@ class _Run:
         return (
             f"the step to t = {self.path.times[row]:g} (row {row}) failed even when cut to "
             f"{0.5**self.stepping.cuts:g} of its length: {where}; the history up to t = "
-            f"{self.rows[-1]['time']:g} is kept. Look for a limit load, or refine the path there{advice}"
+            f"{self.rows[-1]['time']:g} is kept. Look for a limit load, or refine the path "
+            f"there{advice}"
         )
 
-    def _record(self, row: int, newton: int, krylov: int, substeps: int, totals: _Totals) -> None:
+    def _record(self, row: int, counts: list[int], totals: _Totals) -> None:
         now, last = self.now, self.rows[-1] if self.rows else None
 
         def so_far(name: str) -> float:
@@ -527,9 +388,7 @@ class _Run:
                 "dissipated": so_far("dissipated") + totals.dissipated,
                 "hill_mandel": max(so_far("hill_mandel"), totals.hill_mandel),
                 "least_dissipation": totals.least,
-                "newton": newton,
-                "krylov": krylov,
-                "substeps": substeps,
+                **dict(zip(("newton", "krylov", "substeps"), counts, strict=True)),
             }
         )
         if row in self.keep:
@@ -570,7 +429,7 @@ class _Totals:
         self.work = self.dissipated = self.hill_mandel = 0.0
         self.least = np.inf
 
-    def add(self, entry: _Entry) -> None:
+    def add(self, entry: substeps.Entry) -> None:
         self.work += float(entry.work)
         self.dissipated += float(entry.dissipated)
         self.hill_mandel = max(self.hill_mandel, float(entry.hill_mandel))

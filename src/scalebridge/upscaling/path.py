@@ -183,8 +183,8 @@ def _check_continuation(before: History, times: np.ndarray, components: tuple[st
         )
     if times[0] != before.times[-1] and not is_part(before, times):
         raise InputError(
-            f"`times` must go on from where `start` ended, {before.times[-1]:g}, or hold its times, "
-            f"but begin at {times[0]:g}"
+            f"`times` must go on from where `start` ended, {before.times[-1]:g}, or hold its "
+            f"times, but begin at {times[0]:g}"
         )
 
 
@@ -225,7 +225,7 @@ def _pinned(free: np.ndarray, flux: np.ndarray, gradient: np.ndarray, dim: int) 
                     f"`P` must have equal components {a + 1}{b + 1} and {b + 1}{a + 1} where both "
                     "are prescribed, since the rotation is pinned; prescribe one of F instead"
                 )
-            if is_loaded(a) and is_loaded(b) or np.any(np.nan_to_num(flux[:, ab]) != 0):
+            if (is_loaded(a) and is_loaded(b)) or np.any(np.nan_to_num(flux[:, ab]) != 0):
                 pinned[np.ix_([ab, ba], [ab, ba])] = 0.5
             else:
                 pin = ab if is_loaded(b) else ba  # F_ij: row i is where the line along j goes
