@@ -124,6 +124,7 @@ class TestSpheres:
             ({"fraction": 0.3, "gap": 3}, r"is 0.3 \(0.\d+ with its gap\); lower it, or `gap`"),
             ({"shape": (40, 40), "fraction": 0.6}, "below 0.547"),
             ({"radius": 0.5}, "`radius` must be a number above 1"),
+            ({"radius": 70}, r"at most 10\.9\d* voxels.*but is 70; take smaller spheres"),
             ({"radius": 30, "fraction": 0.7}, "must let a sphere and its gap fit in the cell"),
             ({"shape": (40, 40, 4)}, "exceeds the side of 4 voxels"),
             ({"gap": -1}, "`gap` must be a number ≥ 0, but is -1; it is in voxels"),

@@ -322,3 +322,28 @@ def test_nine_components_of_stress_are_refused() -> None:
     cell = sb.Cell(spheres(), dict(zip(spheres().names, NH, strict=True)))
     with pytest.raises(InputError, match="`P` must leave a component to `F`"):
         sb.load(cell, [0.0, 1.0], P=np.zeros((2, 3, 3)))
+
+
+def test_coarse_grained_energy_and_plastic_strain_agree() -> None:
+    """Unloading the composite leaves Eᵖ, not ⟨εᵖ⟩; what it stores then is the residual energy."""
+    path = np.array([0.0, 0.5, 1.0])
+    strain = path[:, None] * np.array([8.0, -2.0, -1.0, 3.0, 0.0, 2.0]) * 1e-3
+    cell = composite()
+    history = sb.load(cell, path, strain=strain, tolerance=1e-10)
+    found = sb.upscaling.coarse_grained(cell, history)
+    mean, stress = history.strain[-1], history.stress[-1]
+    np.testing.assert_allclose(
+        found.stiffness @ (mean - found.plastic_strain), stress, atol=1e-6 * np.abs(stress).max()
+    )
+    naive = found.stiffness @ (mean - found.average_plastic_strain)
+    assert np.abs(naive - stress).max() > 1e-2 * np.abs(stress).max()
+    total = found.elastic_energy + found.residual_energy + found.other_energy
+    assert total == pytest.approx(history.ledger.stored[-1], rel=1e-8)
+    assert found.residual_energy > 0.02 * found.elastic_energy
+    np.testing.assert_allclose(
+        found.residual_stress.mean(axis=(1, 2, 3)), 0, atol=1e-7 * np.abs(stress).max()
+    )
+    # H p²/2 of the matrix is all that is stored beside elastic energy.
+    p = np.asarray(history.end.now.states[0]["p"])
+    share = p.size / 8**3
+    assert found.other_energy == pytest.approx(0.5 * 1000.0 * np.mean(p**2) * share, rel=1e-6)

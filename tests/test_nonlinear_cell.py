@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -225,7 +226,7 @@ def test_plane_stress_of_a_homogeneous_sheet_and_its_tangent() -> None:
     own = SOFT.respond(jnp.asarray(whole), SOFT.initial_state(), 1.0).flux
     np.testing.assert_allclose(np.asarray(own)[2:5], 0.0, atol=1e-8)
     np.testing.assert_allclose(answer.flux, np.asarray(own)[[0, 1, 5]], rtol=1e-9)
-    exact = np.asarray(jax.jit(body.tangent)(strain))
+    exact = np.asarray(eqx.filter_jit(body.tangent)(strain))
     respond = jax.jit(lambda g: body.respond(g).flux)
     differences = central(lambda g: np.asarray(respond(g)), strain, 1e-7)
     assert np.linalg.norm(exact - differences) < 1e-6 * np.linalg.norm(exact)
@@ -239,6 +240,36 @@ def test_turned_materials_answer_as_the_turned_cell() -> None:
     turned = cell(SOFT, cubic, orientation={"b": angles}).respond(STRAIN)
     given = cell(SOFT, cubic.rotated(rotation)).respond(STRAIN)
     np.testing.assert_allclose(turned.flux, given.flux, rtol=1e-9)
+
+
+def test_batch_answers_as_its_members_do() -> None:
+    """Members of different difficulty, and one that stays elastic."""
+    body = cell(tolerance=1e-9)
+    factors = np.array([0.01, 1.0, -2.0, 4.0, 0.5])
+    first = body.respond_batch(factors[:, None] * STRAIN, tangents=True)
+    second = body.respond_batch(0.7 * factors[:, None] * STRAIN, first.response.state)
+    assert first.converged.all()
+    assert second.converged.all()
+    assert first.newton[0] < first.newton[3]
+    respond = jax.jit(lambda g, s: body.respond(g, s, 1.0))
+    for member, factor in enumerate(factors):
+        alone = respond(factor * STRAIN, body.initial_state())
+        scale = np.abs(alone.flux).max()
+        np.testing.assert_allclose(first.response.flux[member], alone.flux, atol=1e-7 * scale)
+        again = respond(0.7 * factor * STRAIN, alone.state)
+        np.testing.assert_allclose(second.response.flux[member], again.flux, atol=1e-7 * scale)
+    exact = np.asarray(body.tangent(factors[2] * STRAIN))
+    np.testing.assert_allclose(first.tangents[2], exact, rtol=0, atol=1e-6 * np.linalg.norm(exact))
+    with pytest.raises(InputError, match=r"`gradients` must have shape \(member, 6\)"):
+        body.respond_batch(STRAIN)
+
+
+def test_batch_of_a_linear_cell_is_its_tensor() -> None:
+    body = cell(sb.laws.IsotropicElastic(E=70e3, nu=0.3))
+    found = body.respond_batch(np.eye(6), tangents=True)
+    tensor = sb.effective(body, tolerance=1e-10).tensor
+    np.testing.assert_allclose(found.response.flux, tensor, rtol=0, atol=1e-6 * tensor.max())
+    np.testing.assert_allclose(found.tangents[3], tensor, rtol=0, atol=1e-6 * tensor.max())
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -10,9 +10,11 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +24,17 @@ from matplotlib.image import imread
 import scalebridge as sb
 from browser import CHROMIUM, Browser
 from scalebridge.cli import main
-from scalebridge.study.report import checks, scenes, scripts, words, write_report
+from scalebridge.study import pictures
+from scalebridge.study.opened_run import OpenedRun
+from scalebridge.study.report import (
+    checks,
+    contents,
+    drawings,
+    scenes,
+    scripts,
+    words,
+    write_report,
+)
 from scalebridge.study.report.directional import directional
 from scalebridge.study.report.surfaces import block_means, phase_surfaces, surface_net
 from scalebridge.study.run import run_study
@@ -171,8 +183,8 @@ def test_without_units_the_page_says_whose_they_are(plate: Path, tmp_path: Path)
 
 def test_a_sweep_has_its_table_its_curves_and_its_points(swept: Path) -> None:
     page = Page(write_report(swept))
-    assert page.row("1")[:3] == ["1", "3 W/m/K", "1.75"]
-    assert page.row("2")[:3] == ["2", "9 W/m/K", "3.4"]
+    assert page.row("1")[:3] == ["1", "3 W/m/K", "1.7500"]
+    assert page.row("2")[:3] == ["2", "9 W/m/K", "3.4000"]
     assert {"#point-1", "#point-2"} <= {a["href"] for a in page.all("a")}
     assert {"point-1", "point-2"} <= {a.get("id") for a in page.all("section")}
     assert sum(a["src"].startswith("data:image/svg") for a in page.all("img")) == 1
@@ -180,6 +192,54 @@ def test_a_sweep_has_its_table_its_curves_and_its_points(swept: Path) -> None:
     links = {a["href"] for a in Page(write_report(swept)).all("a")}
     assert "point-001/report.html" in links
     assert "point-002/report.html" not in links
+
+
+def test_headlines_name_their_cell_where_a_quantity_is_told_twice(sphere: Path) -> None:
+    run = sb.open(sphere)
+    assert all("heat" not in told["label"] for told in contents.headline_of(run))
+    heat = run.summary["results"]["heat"]
+    twice = OpenedRun(run.path, run.file, {**run.summary, "results": {"a": heat, "b": heat}})
+    labels = [told["label"] for told in contents.headline_of(twice)]
+    assert labels == ["mean conductivity, a", "mean conductivity, b"]
+
+
+def drawn_curve(
+    places: list[float], values: list[float | None], monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.setattr(drawings, "_svg", lambda figure: figure)
+    figure: Any = drawings.curves({"k": (places, values)}, "fraction", "k")
+    return figure.axes[0]
+
+
+def test_curves_have_ticks_where_the_points_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = drawn_curve([0.3, 0.1, 0.2], [1.0, 2.0, None], monkeypatch)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.1", "0.2", "0.3"]
+    assert drawn_curve([1.0, 10.0, 100.0], [1.0, 2.0, 3.0], monkeypatch).get_xscale() == "log"
+
+
+def test_curves_show_round_off_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    low, high = drawn_curve([0, 1], [1.0, 1.0 + 1e-9], monkeypatch).get_ylim()
+    assert (low, high) == pytest.approx((0.95, 1.05))
+    low, high = drawn_curve([0, 1], [1.0, 1.01], monkeypatch).get_ylim()
+    assert high - low < 0.02
+
+
+def test_a_comparison_that_was_not_begun_is_no_evidence(
+    sphere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = sb.open(sphere).bounds["heat"]
+    ends = {name: bounds.tensors[name] for name in ("Reuss", "Voigt")}
+    begun = replace(bounds, tensors=ends)
+    assert checks.order_of(begun).verdict == checks.NEUTRAL
+    monkeypatch.setattr(pictures, "_save", lambda _, figure: figure)
+    figure: Any = pictures.save_bounds("bounds.png", begun)  # type: ignore[arg-type]
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(1.05 * ends["Voigt"].max())
+
+
+def test_numbers_keep_their_digits() -> None:
+    assert words.full(123456.7) == "123457"
+    assert words.number(1.75, 5, pad=True) == "1.7500"
+    assert words.direction([-1e-9, 0.70711, -0.5]) == "(0, 0.707, −0.5)"
 
 
 def test_unfinished_sweeps_and_lost_points_are_told(swept: Path, tmp_path: Path) -> None:

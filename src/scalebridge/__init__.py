@@ -16,6 +16,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 _HOMES = {
     "Cell": "cell",
+    "Checkpoint": "study.checkpoint",
     "ConvergenceError": "errors",
     "Effective": "upscaling",
     "InputError": "errors",
@@ -35,6 +36,7 @@ _SUBPACKAGES = ("analytic", "cell", "errors", "laws", "microstructure", "tensors
 
 __all__ = [
     "Cell",
+    "Checkpoint",
     "ConvergenceError",
     "Effective",
     "InputError",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
     from scalebridge.study.cards import material_card
+    from scalebridge.study.checkpoint import Checkpoint
     from scalebridge.study.estimates import plot_estimates
     from scalebridge.study.opened import open
     from scalebridge.upscaling import Effective, bounds, effective, load

@@ -402,19 +402,24 @@ def _as_option(argument: re.Match[str]) -> str:
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[list[int]]:
-    """Let SIGTERM stop the program as Ctrl-C does; the list tells that it came."""
+def _stoppable() -> Iterator[list[int]]:
+    """Let SIGTERM stop the program as Ctrl-C does; the list tells which of them came."""
     came: list[int] = []
 
     def stop(number: int, _frame: object) -> None:
         came.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    heeded = [signal.SIGTERM]
+    # A job in the background is started with SIGINT ignored.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        heeded.append(signal.SIGINT)
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -425,7 +430,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = typer.main.get_command(app)
-    with _termination_as_interrupt() as terminated:
+    with _stoppable() as came:
         try:
             code = command.main(words, prog_name="scalebridge", standalone_mode=False, obj=words)
         except BrokenPipeError:  # the reader of our output has left, as `head` does
@@ -434,5 +439,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             if "--debug" in words:
                 raise
-            code = _explain(error)
-    return _TERMINATED if code == _INTERRUPTED and terminated else int(code or 0)
+            # Some libraries turn an interrupt, of their import for example, into an error.
+            code = _INTERRUPTED if came else _explain(error)
+    return _TERMINATED if code == _INTERRUPTED and signal.SIGTERM in came else int(code or 0)

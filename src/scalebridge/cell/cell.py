@@ -14,7 +14,8 @@ from jax import Array
 
 from scalebridge import tensors
 from scalebridge._runtime import require_double_precision
-from scalebridge.cell import bounded, checks, implicit, media, nonlinear
+from scalebridge.cell import batch, bounded, checks, implicit, media, nonlinear
+from scalebridge.cell.batch import Batch
 from scalebridge.cell.boundary import parse_boundary, through
 from scalebridge.cell.constituents import Places, find_places
 from scalebridge.cell.discretisation import Discretisation, Ends
@@ -314,6 +315,48 @@ class Cell(Law):
         disc, moduli, reference = self.discretisation, self.moduli(), self.reference()
         flux = implicit.average_flux(disc, self.materials, moduli, reference, mean, self.tolerance)
         return Response(flux, state, 0.5 * mean @ flux, jnp.zeros(()))
+
+    def respond_batch(
+        self,
+        gradients: Any,
+        states: Any = None,
+        dt: float = 1.0,
+        *,
+        tolerance: float | None = None,
+        tangents: bool = False,
+    ) -> Batch:
+        """Average fluxes under many average gradients at once, each from a state of its own.
+
+        Parameters
+        ----------
+        gradients : (member, component)
+        states : CellState with a leading axis, optional
+            At the start of the step, as `Batch.response.state` of the step before; the virgin
+            cell by default.
+        dt : float
+            Length of the step.
+        tolerance : float, optional
+            That of the cell by default.
+        tangents : bool
+            Give the consistent tangents too.
+
+        Returns
+        -------
+        Batch
+
+        Raises
+        ------
+        InputError
+            When the gradients have another shape.
+
+        Notes
+        -----
+        Members that have converged leave the batch. The result of a member depends on the
+        others by rounding only, and not at all where the batch is the same.
+        """
+        accuracy = self.tolerance if tolerance is None else tolerance
+        checks.check_tolerance("tolerance", accuracy)
+        return batch.respond_batch(self, gradients, states, dt, accuracy, tangents)
 
 
 def _turn(modulus: Array, rotation: Array, physics: str) -> Array:

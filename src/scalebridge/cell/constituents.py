@@ -6,7 +6,7 @@ phase's points as last axis. Each phase is evaluated at its own points only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -119,17 +119,20 @@ class Constituents(eqx.Module):
             ]
         )
 
-    def tangent(self, gradient: Array, states: States, dt: Array) -> Array:
-        """Return the tangents ∂flux/∂gradient, (column, component, point, voxel)."""
+    def tangent(
+        self, gradient: Array, states: States, dt: Array, entries: Sequence[tuple[int, int]]
+    ) -> Array:
+        """Return entries (row, column) of ∂flux/∂gradient, (entry, point, voxel)."""
         size = gradient.shape[0]
-        columns = []
+        packed = []
         for phase in range(len(self.sections)):
             here = self._gather(gradient, phase)
             respond = self._batch(phase, states[phase], dt)
             _, along = jax.linearize(lambda g, f=respond: f(g).flux, here)
             units = jnp.broadcast_to(jnp.eye(size)[..., None], (size, *here.shape))
-            columns.append(jax.vmap(along)(units))
-        return self._string(columns)
+            columns = jax.vmap(along)(units)
+            packed.append(jnp.stack([columns[column, row] for row, column in entries]))
+        return self._string(packed)
 
     def _batch(self, phase: int, state: Any, dt: Array) -> Callable[[Array], Any]:
         """Return the response of all points of a phase, (component, point of the phase)."""

@@ -86,6 +86,11 @@ class Equations(eqx.Module):
         """√V."""
         return float(self.disc.voxels) ** 0.5
 
+    @property
+    def key(self) -> Array:
+        """A number that the compiler does not know; see `stencil.alone`."""
+        return self.reference[0, 0]
+
     def zero(self) -> Unknowns:
         """Return the undeformed state."""
         disc = self.disc
@@ -108,7 +113,15 @@ class Equations(eqx.Module):
 
     def residual(self, x: Unknowns, driving: Driving, states: States) -> tuple[Unknowns, Array]:
         """Return (R, r), and ‖σ‖₂ over the voxels."""
-        flux = self.constituents.flux(self.gradient(x, driving), states, driving.dt)
+        flux = stencil.alone(
+            self.key,
+            lambda x, driving, states: self.constituents.flux(
+                self.gradient(x, driving), states, driving.dt
+            ),
+            x,
+            driving,
+            states,
+        )
         return self.balance(flux, driving), self.size(flux)
 
     def size(self, flux: Array) -> Array:
@@ -128,8 +141,11 @@ class Equations(eqx.Module):
 
     def tangent(self, x: Unknowns, driving: Driving, states: States) -> Tangent:
         """Linearise at a state."""
-        moduli = self.constituents.tangent(self.gradient(x, driving), states, driving.dt)
-        return Tangent(self, _pack(self, moduli), driving.free)
+        disc, constituents = self.disc, self.constituents
+        stored = entries(disc.components, constituents.is_symmetric)
+        moduli = constituents.tangent(self.gradient(x, driving), states, driving.dt, stored)
+        whole = moduli.reshape(*moduli.shape[:2], *disc.shape)
+        return Tangent(self, points.with_ghosts(whole, disc), driving.free)
 
     def precondition(self, free: Array, r: Unknowns) -> Unknowns:
         """Return the answer of the reference medium."""
@@ -170,13 +186,19 @@ class Tangent(eqx.Module):
         """Return the changes of the fluxes, ghosts included."""
         disc = self.equations.disc
         wrapped = jax.lax.optimization_barrier(tuple(stencil.wrap(a, disc.bounded) for a in u))
-        g = points.gradients(disc, wrapped, mean)
-        place = _places(len(g), self.equations.constituents.is_symmetric)
-        flux = [
-            reduce(jnp.add, [self.moduli[k] * v for k, v in zip(row, g, strict=True)])
-            for row in place
-        ]
-        return jax.lax.optimization_barrier(flux)
+        size, symmetric = disc.components, self.equations.constituents.is_symmetric
+        place = {entry: k for k, entry in enumerate(entries(size, symmetric))}
+        if symmetric:
+            place |= {(c, a): k for (a, c), k in place.items()}
+
+        def products(moduli: Array, wrapped: Field, mean: Array) -> Points:
+            g = points.gradients(disc, wrapped, mean)
+            return [
+                reduce(jnp.add, [moduli[place[a, c]] * g[c] for c in range(size)])
+                for a in range(size)
+            ]
+
+        return stencil.alone(self.equations.key, products, self.moduli, wrapped, mean)
 
 
 def average(disc: Discretisation, flux: Points) -> Array:
@@ -186,23 +208,9 @@ def average(disc: Discretisation, flux: Points) -> Array:
     return jnp.stack([jnp.mean(f[inside]) for f in flux])
 
 
-def _places(size: int, symmetric: bool) -> list[list[int]]:
-    """Return where entry (a, c) of a modulus is stored."""
-    if not symmetric:
-        return [[a * size + c for c in range(size)] for a in range(size)]
-    start = [a * size - a * (a - 1) // 2 for a in range(size)]
-    return [[start[min(a, c)] + abs(a - c) for c in range(size)] for a in range(size)]
-
-
-def _pack(equations: Equations, moduli: Array) -> Array:
-    """Store moduli (column, row, point, voxel) as `Tangent` wants them, with ghosts."""
-    size, disc = moduli.shape[0], equations.disc
-    if equations.constituents.is_symmetric:
-        entries = [moduli[c, a] for a in range(size) for c in range(a, size)]
-    else:
-        entries = [moduli[c, a] for a in range(size) for c in range(size)]
-    packed = jnp.stack(entries).reshape(len(entries), moduli.shape[2], *disc.shape)
-    return points.with_ghosts(packed, disc)
+def entries(size: int, symmetric: bool) -> list[tuple[int, int]]:
+    """Return which entries (row, column) of a modulus are stored, in their order."""
+    return [(a, c) for a in range(size) for c in range(a if symmetric else 0, size)]
 
 
 def solve_small(A: Array, b: Array) -> Array:

@@ -13,8 +13,9 @@ both ends: the same stencil assembles the forces on the boundary.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import reduce
+from collections.abc import Callable, Collection, Sequence
+from functools import partial, reduce
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,23 @@ from scalebridge.cell.discretisation import Axes, Discretisation, symmetric_pair
 Field = tuple[Array, ...]
 _HALF_SQRT = 0.5**0.5
 _FEW = 8  # materials
+_NEVER = 4.9e-301
+T = TypeVar("T")
+
+
+def alone(key: Array, work: Callable[..., T], *operands: Any) -> T:
+    """Return work(*operands), computed once and for itself.
+
+    The compiler would fuse fluxes into the divergence and evaluate each of them 2^d times;
+    `optimization_barrier` does not hold it back on the CPU. A branch does, whose condition it
+    cannot know: that the number `key` is not a certain one.
+    """
+    shapes = jax.eval_shape(work, *operands)
+
+    def never(*_: Any) -> T:
+        return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    return jax.lax.cond(key != _NEVER, work, never, *operands)
 
 
 def wrap(u: Array, bounded: Collection[int] = ()) -> Array:
@@ -306,5 +324,5 @@ def apply(
 ) -> tuple[Field, tuple[Array, ...]]:
     """Return the nodal forces Bᵀ C (ē + B u) and the fluxes, for use under a transformation."""
     wrapped = jax.lax.optimization_barrier(tuple(wrap(a, disc.bounded) for a in u))
-    flux = jax.lax.optimization_barrier(fluxes(disc, wrapped, mean, materials, table))
+    flux = alone(table[0, 0], partial(fluxes, disc), wrapped, mean, materials, table)
     return forces(disc, flux), flux

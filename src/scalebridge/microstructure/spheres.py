@@ -59,7 +59,7 @@ def spheres(
     Raises
     ------
     InputError
-        A fraction that cannot be reached, spheres larger than the cell, spacing that
+        A fraction that cannot be reached, spheres that are too large for the cell, spacing that
         differs by axis.
 
     Source: B. Widom, J. Chem. Phys. 44 (1966) 3888.
@@ -105,9 +105,17 @@ def pack(
 ) -> Packing:
     """Place spheres of about `radius` by random sequential addition; see `spheres`."""
     volume = math.prod(shape)
-    number = max(1, round(fraction * volume / (BALL[len(shape)] * radius ** len(shape))))
+    wanted = fraction * volume / (BALL[len(shape)] * radius ** len(shape))
+    number = max(1, round(wanted))
     smooth = (fraction * volume / (number * BALL[len(shape)])) ** (1.0 / len(shape))
     _check_room(shape, number, fraction, smooth, gap)
+    if wanted < 0.5:
+        largest = radius * (2 * wanted) ** (1.0 / len(shape))
+        raise InputError(
+            f"`radius` must be at most {math.floor(1000 * largest) / 1000:g} voxels, since a "
+            f"larger sphere is more than twice the fraction {fraction:g} of this cell, but is "
+            f"{radius:g}; take smaller spheres or a larger shape"
+        )
     return _place(
         shape, number, smooth, gap=gap, voxels=round(fraction * volume), rng=rng, attempts=attempts
     )

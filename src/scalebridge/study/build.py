@@ -367,7 +367,7 @@ def _cases(fields: bool | list[str], components: tuple[str, ...]) -> tuple[int, 
         if word not in components and not 0 <= axis < min(len(components), 3):
             raise InputError(
                 f"`fields` must name load cases among {', '.join(components)} or all, but names "
-                f"{word!r}"
+                f"{word!r}; true is the first, false none"
             )
         found.append(components.index(word) if word in components else axis)
     return tuple(dict.fromkeys(found))

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scalebridge.study.job import Observer
+from scalebridge.study.summary import unit_of
 from scalebridge.study.time_left import TimeLeft, tell_left
 
 if TYPE_CHECKING:
@@ -26,14 +27,12 @@ if TYPE_CHECKING:
     from scalebridge.microstructure import Microstructure
 
 _SECONDS_BETWEEN_LINES = 5.0
-_PLAIN_WIDTH = 100
+_WIDE, _WORDS = 1000, 70  # columns
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return a Rich console that elsewhere than on a terminal writes plain, unbroken lines."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PLAIN_WIDTH
-    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+def console() -> Console:
+    """Return a Rich console on stdout in which no number is cut short: terminals break lines."""
+    return Console(file=sys.stdout, width=_WIDE, highlight=False, emoji=False, markup=False)
 
 
 class PlainProgress(Observer):
@@ -182,8 +181,10 @@ def show(summary: dict[str, Any]) -> None:
     named = len({result["quantity"] for result in summary["results"].values()}) < len(
         summary["results"]
     )
+    units = summary.get("study", {}).get("units", {})
     for name, result in summary["results"].items():
-        title = f"\nEffective {result['quantity']}{f', cell {name}' if named else ''}"
+        unit = unit_of(result["quantity"], units)
+        title = f"\nEffective {result['quantity']}{_of(unit)}{f', cell {name}' if named else ''}"
         out.print(title, style="bold")
         out.print(_tensor(result["components"], result["tensor"]))
         if result["engineering_constants"]:
@@ -195,8 +196,11 @@ def show(summary: dict[str, Any]) -> None:
         out.print("\nEvidence", style="bold")
         out.print(_pairs(_evidence(result)))
     for name, told in summary["bounds"].items():
-        out.print(f"\nBounds and boundary conditions, {name}", style="bold")
+        unit = unit_of(summary["results"][name]["quantity"], units)
+        out.print(f"\nBounds and boundary conditions{_of(unit)}, {name}", style="bold")
         out.print(_bounds(told))
+        for key, (low, high) in (told["hashin_shtrikman"] or {}).items():
+            out.print(f" Hashin–Shtrikman {key}  {_number(low)} to {_number(high)}")
         if not told["ordered"]:
             out.print("the order is violated: do not trust these results", style="bold red")
         for statement in (*told["infeasible"].values(), *told["statements"]):
@@ -223,9 +227,14 @@ def show_sweep(summary: dict[str, Any]) -> None:
             table.add_column(name.rpartition(".")[2], justify="right", no_wrap=True)
         for point in points:
             table.add_row(*(_number(point.get(n)) for n in ("point", *parameters, *columns)))
-        out.print(f"\n{cell}", style="bold")
+        unit = summary["sweep"]["units"].get(cell, "")
+        out.print(f"\n{cell}{_of(unit)}", style="bold")
         out.print(table)
     _files(out, summary["files"])
+
+
+def _of(unit: str) -> str:
+    return f" [{unit}]" if unit else ""
 
 
 def _files(out: Console, names: list[str]) -> None:
@@ -261,22 +270,20 @@ def _tortuosity(told: dict[str, Any]) -> Table:
 
 
 def _bounds(told: dict[str, Any]) -> Table:
-    """Return the diagonals, from the softest to the stiffest, and Hashin–Shtrikman below."""
+    """Return the diagonals, from the softest to the stiffest."""
     table = Table(box=None, header_style="dim", pad_edge=True, padding=(0, 1))
     table.add_column("", no_wrap=True)
     for component in told["components"]:
         table.add_column(component, justify="right", no_wrap=True)
     for name, tensor in told["tensors"].items():
         table.add_row(name, *(_number(row[i]) for i, row in enumerate(tensor)))
-    for name, (low, high) in (told["hashin_shtrikman"] or {}).items():
-        table.add_row(f"Hashin–Shtrikman {name}", f"{_number(low)} to {_number(high)}")
     return table
 
 
 def _pairs(values: dict[str, str]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column("", style="dim", no_wrap=True)
-    table.add_column("")
+    table.add_column("", max_width=_WORDS)
     for name, value in values.items():
         table.add_row(name, value)
     return table

@@ -21,6 +21,7 @@ from scalebridge.study.summary import (
     describe_effective,
     describe_run,
     tortuosity,
+    unit_of,
 )
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
     if plan.study is not None:
         summary["study"] = dict(plan.study)
     _write_results(files, plan, found, summary)
+    units = (plan.study or {}).get("units", {})
     for name, bounds in compared.items():
-        files.write(f"bounds_{name}.png", partial(_draw_bounds, bounds=bounds))
+        unit = unit_of(plan.requests[name].quantity, units)
+        files.write(f"bounds_{name}.png", partial(_draw_bounds, bounds=bounds, unit=unit))
     summary |= {"files": [*files.names, str(plan.out / "summary.json")]}
     files.write("summary.json", lambda path: write_json(path, summary))
     return {**summary, "files": files.names, "write_errors": files.errors}
@@ -251,7 +254,7 @@ def _write_results(
     )
 
 
-def _draw_bounds(path: Path, bounds: Bounds) -> Path:
+def _draw_bounds(path: Path, bounds: Bounds, unit: str) -> Path:
     from scalebridge.study.pictures import save_bounds
 
-    return save_bounds(path, bounds)
+    return save_bounds(path, bounds, unit)

@@ -15,21 +15,13 @@ from numpy.typing import NDArray
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.study.opened_tensor import OpenedBounds, OpenedTensor
 from scalebridge.study.results import components_of, field_of, microstructure_of, reading
+from scalebridge.study.summary import unit_of
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
     from scalebridge.microstructure import Microstructure
-
-#: What a tensor is called → the kind of quantity whose unit it has.
-_KINDS = {
-    "conductivity": "conduction",
-    "diffusivity": "diffusion",
-    "electric conductivity": "electric",
-    "permittivity": "dielectric",
-    "stiffness (Mandel)": "stress",
-}
 
 
 class OpenedFields(Mapping[str, NDArray[Any]]):
@@ -198,7 +190,7 @@ class OpenedRun:
         return OpenedTensor(
             name=name,
             quantity=told["quantity"],
-            unit=self.units.get(_KINDS.get(told["quantity"], ""), ""),
+            unit=unit_of(told["quantity"], self.units),
             tensor=np.array(told["tensor"], float),
             voigt=np.array(told["voigt"], float),
             components=tuple(told["components"]),

@@ -48,6 +48,12 @@ _PAPER = {  # where the axes point on paper
     2: np.eye(2),
     3: np.array([[_C, -0.5], [_C, 0.5], [0.0, 1.0]]),
 }
+_MARKERS = {
+    "static": ("v", _PALETTE[3]),
+    "periodic": ("o", _PALETTE[1]),
+    "kinematic": ("^", _PALETTE[2]),
+    "through": ("x", _PALETTE[4]),
+}
 _SHADES = (0.93, 0.85, 1.0)  # of the faces y = 0, x = max, z = max: light from above
 
 
@@ -88,73 +94,61 @@ def save_overview(
     return _save(path, figure)
 
 
-def save_bounds(path: str | Path, bounds: Bounds) -> Path:
+def save_bounds(path: str | Path, bounds: Bounds, unit: str = "") -> Path:
     """Draw the diagonal of each tensor between its bounds of Reuss and Voigt.
 
     Parameters
     ----------
     path : str or Path
     bounds : scalebridge.upscaling.Bounds
+    unit : str
+        Of the tensors.
     """
     figure = Figure(figsize=(7.2, 4.4), dpi=150)
     axes = figure.add_axes((0.1, 0.12, 0.6, 0.78))
     narrow = bounds.hashin_shtrikman or {}
-    averages = {name: bounds.isotropic(tensor) for name, tensor in bounds.tensors.items()}
-
-    def column(name: str) -> NDArray[Any]:
-        """Return the diagonal and the isotropic average, where that has bounds of its own."""
-        more = [averages[name][key] for key in narrow]
-        return np.array([*np.diag(bounds.tensors[name]), *more])
-
+    heights = {
+        # The isotropic average stands beside the diagonal where it has bounds of its own.
+        name: np.array([*np.diag(tensor), *map(bounds.isotropic(tensor).get, narrow)], float)
+        for name, tensor in bounds.tensors.items()
+    }
     place = np.arange(len(bounds.components) + len(narrow))
-    low, high = column("Reuss"), column("Voigt")
-    axes.bar(
-        place,
-        high - low,
-        bottom=low,
-        width=0.62,
-        color=_PALETTE[0],
-        label="Reuss to Voigt",
-        zorder=1,
-    )
+    low, high = heights["Reuss"], heights["Voigt"]
+    _bars(axes, place, low, high, "Reuss to Voigt", _PALETTE[0])
     if narrow:
         least, most = np.array(list(narrow.values())).T
-        axes.bar(
-            place[len(bounds.components) :],
-            most - least,
-            bottom=least,
-            width=0.62,
-            color="#a9a498",
-            label="Hashin–Shtrikman",
-            zorder=2,
-        )
-    markers = {
-        "static": ("v", _PALETTE[3]),
-        "periodic": ("o", _PALETTE[1]),
-        "kinematic": ("^", _PALETTE[2]),
-        "through": ("x", _PALETTE[4]),
-    }
-    top = 0.0
+        _bars(axes, place[-len(narrow) :], least, most, "Hashin–Shtrikman", "#a9a498")
     aside = np.linspace(-0.2, 0.2, max(len(bounds.results), 2))  # they often lie on each other
     for shift, name in zip(aside, bounds.results, strict=False):
-        marker, colour = markers[name]
-        values = column(name)
-        top = max(top, values.max())
-        axes.plot(place + shift, values, marker, color=colour, label=name, markersize=8, zorder=3)
+        marker, colour = _MARKERS[name]
+        axes.plot(
+            place + shift, heights[name], marker, color=colour, label=name, markersize=8, zorder=3
+        )
+    top = max((float(heights[name].max()) for name in bounds.results), default=float(high.max()))
+    _limit(axes, float(low.min()), float(high.max()), top)
     axes.set_xticks(place, [*bounds.components, *narrow])
-    # A rigid or a highly conducting phase would put all else at the foot of its Voigt bound.
-    top = min(1.05 * float(high.max()), 3 * top) or 1.0
-    least_drawn, highest = float(low.min()), float(high.max())
-    if least_drawn > 0.5 * highest:  # all lies close together
-        room = max(0.1 * (highest - least_drawn), 1e-3 * highest)
-        axes.set_ylim(least_drawn - room, highest + room)
-    else:
-        axes.set_ylim(0, top)
-    axes.set_xlabel("component; k, K, G: of the isotropic average", color=_INK)
-    axes.set_title("Effective tensor, diagonal (Mandel)", fontsize=13, color=_INK)
+    average = f"; {', '.join(narrow)}: of the isotropic average" if narrow else ""
+    axes.set_xlabel(f"component{average}", color=_INK)
+    axes.set_ylabel(unit, color=_INK, parse_math=False)
+    mandel = "" if len(bounds.components[0]) == 1 else " (Mandel)"
+    axes.set_title(f"Effective tensor, diagonal{mandel}", fontsize=13, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False)
     return _save(path, figure)
+
+
+def _bars(axes: Axes, place: Any, low: Any, high: Any, label: str, colour: str) -> None:
+    axes.bar(place, high - low, bottom=low, width=0.62, color=colour, label=label, zorder=1)
+
+
+def _limit(axes: Axes, low: float, high: float, top: float) -> None:
+    """Show from Reuss to Voigt, but no more than three times the largest result."""
+    # A rigid or a highly conducting phase would put all else at the foot of its Voigt bound.
+    if low > 0.5 * high:  # all lies close together
+        room = max(0.1 * (high - low), 1e-3 * high)
+        axes.set_ylim(low - room, high + room)
+    else:
+        axes.set_ylim(0, min(1.05 * high, 3 * top) or 1.0)
 
 
 def _figure(columns: int) -> tuple[Figure, list[Axes]]:

@@ -17,6 +17,7 @@ from scalebridge.study.files import atomic, plain, remove_leftovers, writable_fo
 from scalebridge.study.job import Observer
 from scalebridge.study.order import Order, read_order, write_order
 from scalebridge.study.studyfile import Point, StudyFile, read_study
+from scalebridge.study.summary import unit_of
 
 if TYPE_CHECKING:
     from scalebridge.study.plan import Plan
@@ -137,7 +138,10 @@ class _Run:
         todo = [point for point in self.file.points if point.number not in self.done]
         if not self.file.swept:
             stored = self.done.get(1)
-            return {**stored, "write_errors": []} if stored else self._solve(todo[0], observer)
+            if stored is None:
+                return self._solve(todo[0], observer)
+            files = [str(self.folder / Path(name).name) for name in stored["files"]]
+            return {**stored, "files": files, "write_errors": []}  # they may have been moved
         needed = sum(self._check(point, observer) for point in todo)
         writable_folder(self.folder, needed)
         self._begin()
@@ -211,6 +215,11 @@ class _Run:
             if point.number in self.done and not self.done[point.number]["interrupted"]
         ]
         summaries = list(self.done.values())
+        units = {
+            name: unit_of(result["quantity"], summary["study"].get("units", {}))
+            for summary in summaries
+            for name, result in summary["results"].items()
+        }
         files = [self.folder / "sweep.csv", self.folder / "summary.json"]
         told = {
             "study": {"file": str(self.file.path), "sha256": self.file.digest},
@@ -218,6 +227,7 @@ class _Run:
                 "parameters": list(self.file.swept),
                 "count": len(self.file.points),
                 "points": plain(rows),
+                "units": units,
             },
             "interrupted": any(s["interrupted"] for s in summaries),
             "failures": [

@@ -31,6 +31,18 @@ QUANTITIES = {
 }
 
 
+def unit_of(quantity: str, units: Mapping[str, str]) -> str:
+    """Return the unit of an effective tensor; empty where it is that of the input.
+
+    Parameters
+    ----------
+    quantity : one of `QUANTITIES`
+    units : kind of quantity → SI unit, of what the study gave with units
+    """
+    kinds = {name: "stress" if p == "elasticity" else p for p, name in QUANTITIES.items()}
+    return units.get(kinds.get(quantity, ""), "")
+
+
 def describe_image(
     micro: Microstructure, phases: Mapping[str, Mapping[str, Any]], **source: Any
 ) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from scalebridge import _runtime as _runtime
 from scalebridge.upscaling.bounding import Bounds, Comparison, bounds
+from scalebridge.upscaling.coarse_graining import CoarseGrained, coarse_grained
 from scalebridge.upscaling.driving import Average
 from scalebridge.upscaling.effective_tensor import Effective, Progress, effective
 from scalebridge.upscaling.history import History, Ledger
@@ -11,6 +12,7 @@ from scalebridge.upscaling.local_fields import LocalFields
 __all__ = [
     "Average",
     "Bounds",
+    "CoarseGrained",
     "Comparison",
     "Effective",
     "History",
@@ -20,6 +22,7 @@ __all__ = [
     "Progress",
     "Stepping",
     "bounds",
+    "coarse_grained",
     "effective",
     "load",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +44,16 @@ class Stepping:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0 or (name != "cuts" and value < 1):
                 raise InputError(f"`{name}` must be a whole number > 0, but is {value!r}")
+
+
+class Saves(Protocol):
+    """What keeps a history: `scalebridge.Checkpoint`."""
+
+    def restore(self, cell: Cell, path: Path, options: str) -> History | None:
+        """Return what was saved of this very problem."""
+
+    def save(self, history: History) -> None:
+        """Keep the history so far."""
 
 
 class LoadProgress(NamedTuple):
@@ -88,6 +98,7 @@ def load(
     stepping: Stepping | None = None,
     progress: Callable[[LoadProgress], None] | None = None,
     committed: Callable[[History], None] | None = None,
+    checkpoint: Saves | None = None,
     throw: bool = True,
 ) -> History:
     """Drive a cell along a load path.
@@ -119,7 +130,10 @@ def load(
     progress : callable, optional
         Called with a `LoadProgress` after each substep.
     committed : callable, optional
-        Called with the `History` so far after each row, for checkpoints.
+        Called with the `History` so far after each row.
+    checkpoint : Checkpoint, optional
+        Where the history is saved as it goes on, and taken up again: a run that was killed ends
+        with the same result, to the last bit.
     throw : bool
         Raise when a step cannot be solved; otherwise `History.converged` is False.
 
@@ -169,16 +183,15 @@ def load(
         "flux": flux,
     }
     path = parse_path(cell, times, given, start)
-    run = _Run(
-        cell,
-        path,
-        tolerance,
-        stepping or Stepping(),
-        tangents,
-        _rows(keep, path),
-        progress,
-        committed,
-    )
+    rows, options = _rows(keep, path), stepping or Stepping()
+    told = [] if committed is None else [committed]
+    if checkpoint is not None:
+        if start is not None:
+            raise InputError("`checkpoint` is for histories that begin at rest; leave out `start`")
+        words = repr((tolerance, options, tangents, sorted(rows)))
+        start = checkpoint.restore(cell, path, words)
+        told.append(checkpoint.save)
+    run = _Run(cell, path, tolerance, options, tangents, rows, progress, told)
     return run.run(start, throw)
 
 
@@ -202,7 +215,7 @@ class _Run:
         tangents: bool,
         keep: set[int],
         progress: Callable[[LoadProgress], None] | None,
-        committed: Callable[[History], None] | None,
+        committed: Sequence[Callable[[History], None]],
     ) -> None:
         self.cell, self.path, self.stepping = cell, path, stepping
         self.with_tangents, self.keep = tangents, keep
@@ -237,8 +250,8 @@ class _Run:
         try:
             for row in range(reached + 1, len(self.path.times)):
                 message = self._advance(row)
-                if self.committed is not None and not message:
-                    self.committed(self.result(""))
+                for tell in self.committed if not message else ():
+                    tell(self.result(""))
                 if message:
                     result = self.result(message)
                     if throw:

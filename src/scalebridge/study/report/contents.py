@@ -12,6 +12,7 @@ from scalebridge.study.opened_run import OpenedRun
 from scalebridge.study.opened_tensor import OpenedTensor
 from scalebridge.study.report.words import (
     Scale,
+    direction,
     full,
     law_in_words,
     matrix,
@@ -103,29 +104,29 @@ def _principal(constants: Mapping[str, Any], unit: str) -> list[dict[str, Any]]:
     for i, (value, axis) in enumerate(
         zip(constants["principal"], constants["axes"].T, strict=True)
     ):
-        along = ", ".join(number(0.0 if abs(v) < 5e-4 else round(float(v), 3), 3) for v in axis)
         rows.append(
             {
                 "symbol": Markup("<i>k</i><sub>{}</sub>").format("I" * (i + 1)),
                 "value": full(value / scale.factor),
                 "unit": scale.unit,
-                "meaning": f"principal value along ({along})",
+                "meaning": f"principal value along {direction(axis)}",
             }
         )
     return rows
 
 
-def headline_of(result: OpenedTensor) -> list[dict[str, Any]]:
-    """Return the one or two numbers that a reader takes away."""
-    constants = result.engineering_constants
-    if not constants:
-        return []
+def headline_of(run: OpenedRun) -> list[dict[str, Any]]:
+    """Return the numbers that a reader takes away, a few of each cell."""
+    results = [result for result in run.results.values() if result.engineering_constants]
+    quantities = [result.quantity for result in results]
     found = []
-    for name, label in _headlines(result).items():
-        value = constants[name]
-        scale = Scale(1.0, "") if name.startswith(_RATIOS) else scale_of(value, result.unit)
-        told = number(value / scale.factor, 4)
-        found.append({"label": label, "value": told, "unit": scale.unit})
+    for result in results:
+        of = f", {result.name}" if quantities.count(result.quantity) > 1 else ""
+        for name, label in _headlines(result).items():
+            value = result.engineering_constants[name]
+            scale = Scale(1.0, "") if name.startswith(_RATIOS) else scale_of(value, result.unit)
+            told = number(value / scale.factor, 4, pad=True)
+            found.append({"label": label + of, "value": told, "unit": scale.unit})
     return found
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _INK, _QUIET, _ACCENT = "#2b2b2b", "#9a958a", "#27496d"
 _COLOURS = ("#27496d", "#e0a13a", "#4f9d8d", "#b5493c", "#8a6fa8", "#7c8a3a", "#444444")
 SURFACE_COLOURS = "viridis"
+_MOST_TICKS, _DECADES, _ROUND_OFF = 8, 50.0, 1e-5
 _LIGHT = np.array([0.5, -0.5, 0.7])  # from above and from the side of the eye
 
 
@@ -50,8 +51,8 @@ def field(run: OpenedRun, shown: ShownField) -> str:
     )
 
 
-def bounds(compared: OpenedBounds) -> str:
-    return drawn(lambda path: pictures.save_bounds(path, compared))  # type: ignore[arg-type]
+def bounds(compared: OpenedBounds, unit: str) -> str:
+    return drawn(lambda path: pictures.save_bounds(path, compared, unit))  # type: ignore[arg-type]
 
 
 def modulus(shape: Directional, scale: Scale) -> str:
@@ -115,7 +116,7 @@ def _curve(figure: Figure, shape: Directional, scale: Scale) -> None:
     axes.plot(angle, values, color=_ACCENT, linewidth=2)
     axes.fill(angle, values, color=_ACCENT, alpha=0.08)
     reach = 1.12 * float(values.max()) or 1.0
-    axes.set_rticks([t for t in MaxNLocator(4).tick_values(0, reach) if 0 < t < 0.8 * reach])
+    axes.set_rticks([t for t in MaxNLocator(4).tick_values(0, reach) if 0 < t < 0.7 * reach])
     axes.set_ylim(0, reach)
     axes.set_rlabel_position(22.5)
     axes.set_thetagrids(np.arange(0, 360, 45))
@@ -130,6 +131,7 @@ def curves(
     """Draw results, each as places and values, over a swept parameter."""
     figure = Figure(figsize=(5.2, 3.6), dpi=150)
     axes = figure.add_axes((0.14, 0.17, 0.82, 0.76))
+    axes.margins(y=0.12)
     for i, (name, (places, values)) in enumerate(series.items()):
         order = np.argsort(places)
         axes.plot(
@@ -141,27 +143,42 @@ def curves(
             linewidth=1.6,
             label=_literal(name),
         )
+    heights = [v for _, values in series.values() for v in values if v is not None]
+    _ticks_at(axes, sorted({place for places, _ in series.values() for place in places}))
+    _keep_round_off_flat(axes, heights)
     axes.set_xlabel(label, color=_INK, parse_math=False)
     axes.set_ylabel(what, color=_INK, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=_INK, labelsize=9)
     axes.grid(axis="y", color="#ece9e1", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.margins(y=0.12)
     legend = axes.legend(frameon=False, fontsize=9, ncols=2 if len(series) > 4 else 1)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return _svg(figure)
 
 
+def _ticks_at(axes: Any, places: Sequence[float]) -> None:
+    """Put the ticks where the points are, if these are few and apart; decades on a log axis."""
+    first, last = places[0], places[-1]
+    if first > 0 and last > _DECADES * first:
+        axes.set_xscale("log")
+    elif len(places) <= _MOST_TICKS and min(np.diff(places), default=1.0) > 0.07 * (last - first):
+        axes.set_xticks(places, [number(place) for place in places])
+
+
+def _keep_round_off_flat(axes: Any, values: Sequence[float]) -> None:
+    """Show values that differ by no more than round-off as one."""
+    if not values:
+        return
+    middle, spread = 0.5 * (max(values) + min(values)), max(values) - min(values)
+    if spread < _ROUND_OFF * abs(middle):
+        axes.set_ylim(*sorted((0.95 * middle, 1.05 * middle)))
+
+
 def _literal(name: str) -> str:
     """Keep matplotlib from leaving out labels that begin with an underscore."""
     return f" {name}" if name.startswith("_") else name
-
-
-def direction(vector: Any) -> str:
-    """Return a direction as a row of its components."""
-    return f"({', '.join(number(float(v), 3) for v in vector)})"
 
 
 def _png(figure: Figure) -> str:

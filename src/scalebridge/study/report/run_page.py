@@ -19,7 +19,9 @@ from scalebridge.study.report.fields import shown_fields
 from scalebridge.study.report.words import (
     Scale,
     anchor,
+    direction,
     duration,
+    full,
     lengths,
     listed,
     matrix,
@@ -53,7 +55,7 @@ def run_page(run: OpenedRun) -> dict[str, Any]:
         "when": when(run.summary["run"]["finished"]),
         "abstract": abstract(run),
         "status": status(run, [cell["verdict"] for cell in cells]),
-        "headline": [n for r in run.results.values() for n in contents.headline_of(r)],
+        "headline": contents.headline_of(run),
         "microstructure": microstructure,
         "cells": cells,
         "provenance": provenance(run.provenance, run.summary.get("wall_seconds")),
@@ -186,15 +188,15 @@ def _modulus(result: OpenedTensor, shape: Directional, found: dict[str, Any]) ->
     scale = scale_of(shape.largest[0], result.unit)
     name = f"modulus-{anchor(result.name)}"
     least, largest = (
-        f"{number(value / scale.factor)} {scale.unit}".rstrip()
+        f"{full(value / scale.factor)} {scale.unit}".rstrip()
         for value, _ in (shape.least, shape.largest)
     )
     extremes = [
-        ("Largest", f"{largest}, along {drawings.direction(shape.largest[1])}"),
-        ("Least", f"{least}, along {drawings.direction(shape.least[1])}"),
+        ("Largest", f"{largest}, along {direction(shape.largest[1])}"),
+        ("Least", f"{least}, along {direction(shape.least[1])}"),
     ]
     if shape.least[0] > 0:
-        extremes.append(("Ratio", number(shape.largest[0] / shape.least[0])))
+        extremes.append(("Ratio", full(shape.largest[0] / shape.least[0])))
     if shape.is_isotropic:
         extremes = [("Everywhere", f"{largest}, the same in all directions to 10⁻⁶")]
     spread = "; ".join(f"{name.lower()} {told}" for name, told in extremes)
@@ -250,7 +252,8 @@ def _tortuosity(result: OpenedTensor) -> dict[str, Any] | None:
 def _bounds(found: OpenedBounds, result: OpenedTensor) -> dict[str, Any]:
     scale = scale_of(list(found.tensors.values()), result.unit)
     return {
-        "picture": drawings.bounds(_scaled(found, scale)),
+        "picture": drawings.bounds(_scaled(found, scale), scale.unit),
+        "mandel": ", Mandel components" if result.kind == "stiffness" else "",
         "labels": list(found.components),
         "unit": scale.brackets,
         "rows": [

@@ -101,7 +101,6 @@ def modulus_scene(shape: Directional, scale: Scale) -> Figure | None:
     figure["layout"]["showlegend"] = not shape.is_isotropic
     reach = 1.15 * float(values.max())
     scene = figure["layout"]["scene"]
-    scene["aspectmode"] = "cube"  # in which a slender surface stays in sight
     scene["camera"] = {"eye": {"x": 1.05, "y": -1.05, "z": 0.7}}
     for axis in "xyz":
         scene[f"{axis}axis"]["range"] = [-reach, reach]
@@ -199,7 +198,9 @@ def _figure(traces: list[Figure], micro: Microstructure | None, scale: Scale) ->
     named = {f"{a}axis": {**axis, "title": {"text": f"{a}{scale.brackets}"}} for a in "xyz"}
     if micro is None:
         named = {f"{a}axis": {**axis, "title": {"text": a}} for a in "xyz"}
+        sides = [1.0, 1.0, 1.0]
     else:
+        sides = [float(side / max(micro.extent)) for side in micro.extent]
         traces = [*traces, _edges(np.array(micro.extent) / scale.factor)]
     return {
         "data": traces,
@@ -210,7 +211,8 @@ def _figure(traces: list[Figure], micro: Microstructure | None, scale: Scale) ->
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#a5a096", "activecolor": _INK},
             "scene": {
                 **named,
-                "aspectmode": "data",
+                "aspectmode": "manual",  # "data" lets a slender image grow out of sight
+                "aspectratio": dict(zip("xyz", sides, strict=True)),
                 "dragmode": "orbit",
                 "camera": {"eye": {"x": 1.45, "y": -1.45, "z": 0.95}},
             },

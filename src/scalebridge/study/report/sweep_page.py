@@ -144,7 +144,7 @@ def _point(
     values = [_told(point.parameters[name]) for name in sweep.parameters]
     for (cell, name), scale in main.items():
         value = point.results.get(f"{cell}.{name}")
-        values.append(number(None if value is None else value / scale.factor, 5))
+        values.append(number(None if value is None else value / scale.factor, 5, pad=True))
     found: dict[str, Any] = {
         "number": point.number,
         "values": values,

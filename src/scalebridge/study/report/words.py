@@ -63,8 +63,8 @@ def number(value: Number, digits: int = _DIGITS, pad: bool = False) -> str:
         return "∞" if value > 0 else "−∞"
     text = f"{value:#.{digits}g}" if pad else f"{value:.{digits}g}"
     mantissa, _, power = text.partition("e")
-    if power:
-        text = f"{mantissa} · {power_of_ten(int(power))}"
+    mantissa = mantissa.removesuffix(".")  # of as many digits before the point as are shown
+    text = f"{mantissa} · {power_of_ten(int(power))}" if power else mantissa
     return text.replace("-", "−")
 
 
@@ -119,6 +119,12 @@ def symbol(name: str) -> Markup:
     below = ", ".join(part for part in (index, _ENDINGS.get(ending, ending)) if part)
     italic = Markup("<i>{}</i>").format(_LETTERS.get(letter, letter))
     return italic + Markup("<sub>{}</sub>").format(below) if below else italic
+
+
+def direction(vector: ArrayLike) -> str:
+    """Return a direction as its components to three decimals."""
+    rounded = np.round(np.asarray(vector, float), 3) + 0.0  # of −0 no sign is left
+    return f"({', '.join(number(v) for v in rounded.tolist())})"
 
 
 def size(counts: Any) -> str:
