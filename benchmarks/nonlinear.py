@@ -21,7 +21,7 @@ import numpy as np
 
 import scalebridge as sb
 from scalebridge.cell import nonlinear
-from scalebridge.cell.equilibrium import Driving
+from scalebridge.cell.equilibrium import Driving, Tangent
 
 MATRIX = sb.laws.J2Plasticity(
     E=70e3, nu=0.3, yield_stress=200.0, hardening=sb.laws.LinearHardening(1000.0)
@@ -54,7 +54,8 @@ def history(voxels: int) -> None:
     spent = time.perf_counter() - begin
     newton, krylov = found.newton.sum() / 20, found.krylov.sum() / 20
     print(
-        f"\n{voxels}³, 20 steps: {spent:.2f} s, {spent / 20 / voxels**3 * 1e6:.2f} µs a voxel and step"
+    each = 1e6 * spent / 20 / voxels**3
+    print(f"\n{voxels}³, 20 steps: {spent:.2f} s, {each:.2f} µs a voxel and step")
     )
     print(f"  Newton {newton:.2f} and conjugate gradients {krylov:.1f} a step")
     parts(cell, found, spent)
@@ -68,7 +69,6 @@ def parts(cell: sb.Cell, found: Any, spent: float) -> None:
     x = equations.zero()._replace(u=now.u)
     material = eqx.filter_jit(lambda e, g: e.constituents.flux(g, now.states, driving.dt))
     tangents = eqx.filter_jit(lambda e: e.tangent(x, driving, now.states).moduli)
-    from scalebridge.cell.equilibrium import Tangent
 
     moduli = tangents(equations)
     stencil = eqx.filter_jit(lambda e, m: Tangent(e, m, zero)(x))
@@ -112,8 +112,8 @@ def batch(members: int) -> None:
     spent = seconds(work, 3)
     alone = cell.respond_batch(again, first.response.state)
     print(
-        f"\nbatch of {members} cells of 32²: {spent:.2f} s, {members / spent:.0f} responses a second "
-        f"with exact tangents\n  Newton {alone.newton.mean():.1f} (at most {alone.newton.max()}), "
+        f"\nbatch of {members} cells of 32²: {spent:.2f} s, {members / spent:.0f} responses a "
+        f"second with exact tangents\n  Newton {alone.newton.mean():.1f} (at most {alone.newton.max()}), "
         f"conjugate gradients {alone.krylov.mean():.0f} (at most {alone.krylov.max()}) a member"
     )
 
