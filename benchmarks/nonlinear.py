@@ -53,10 +53,8 @@ def history(voxels: int) -> None:
     found = sb.load(cell, times, strain=strain, tolerance=1e-5)
     spent = time.perf_counter() - begin
     newton, krylov = found.newton.sum() / 20, found.krylov.sum() / 20
-    print(
     each = 1e6 * spent / 20 / voxels**3
     print(f"\n{voxels}³, 20 steps: {spent:.2f} s, {each:.2f} µs a voxel and step")
-    )
     print(f"  Newton {newton:.2f} and conjugate gradients {krylov:.1f} a step")
     parts(cell, found, spent)
 
@@ -111,10 +109,11 @@ def batch(members: int) -> None:
 
     spent = seconds(work, 3)
     alone = cell.respond_batch(again, first.response.state)
+    rate, newton, krylov = members / spent, alone.newton, alone.krylov
     print(
-        f"\nbatch of {members} cells of 32²: {spent:.2f} s, {members / spent:.0f} responses a "
-        f"second with exact tangents\n  Newton {alone.newton.mean():.1f} (at most {alone.newton.max()}), "
-        f"conjugate gradients {alone.krylov.mean():.0f} (at most {alone.krylov.max()}) a member"
+        f"\nbatch of {members} cells of 32²: {spent:.2f} s, {rate:.0f} responses a second with "
+        f"exact tangents\n  Newton {newton.mean():.1f} (at most {newton.max()}), conjugate "
+        f"gradients {krylov.mean():.0f} (at most {krylov.max()}) a member"
     )
 
 
