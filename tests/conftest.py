@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
+
+import pytest
 
 # Before scalebridge is imported. The processes of pytest-xdist, and those that tests start,
 # inherit the variable: what one of them has compiled the others load. A user's own cache is
@@ -17,10 +21,24 @@ if "SCALEBRIDGE_CACHE" not in os.environ:
 
 
 def pytest_configure(config):
+    # A job in the background starts with SIGINT ignored; some tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Another process may be writing the entry that this one wants: it is compiled again.
     config.addinivalue_line(
         "filterwarnings", "ignore:Error reading persistent compilation cache:UserWarning"
     )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_memory_maps():
+    """Let compiled programs go before they fill a process's table of memory maps (65530)."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 15_000:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
 
 
 def pytest_unconfigure():

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from scalebridge import upscaling
 from scalebridge.cli import main
 from scalebridge.errors import Interrupted
-from scalebridge.study.console import BarProgress, PlainProgress
+from scalebridge.study.console import BarProgress, PlainProgress, show_sweep
 from scalebridge.study.job import Job
 from scalebridge.study.phases import Phase, parse_phase
 from scalebridge.study.results import read_results
@@ -250,6 +250,17 @@ def test_all_boundary_conditions_between_their_bounds(laminate: Path, tmp_path: 
     stored = read_results(tmp_path / "results.vtkhdf").tensors
     np.testing.assert_array_equal(stored["conduction kinematic"], told["tensors"]["kinematic"])
     assert "E1" in summary["results"]["elasticity"]["engineering_constants"]  # of plane stress
+
+
+def test_no_number_of_a_wide_table_is_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["laws.spheres.elasticity.E", *(f"stiff.C{i}{i}" for i in range(1, 7))]
+    point = {"point": 1, **dict.fromkeys(names, 1.23456e10)}
+    sweep = {"parameters": names[:1], "count": 1, "points": [point], "units": {"stiff": "Pa"}}
+    show_sweep({"sweep": sweep, "kept": 0, "files": []})
+    told = capsys.readouterr().out
+    assert "stiff [Pa]" in told
+    assert told.count("1.23456e+10") == 7
+    assert "…" not in told
 
 
 def test_conditions_by_axis_and_tortuosity(laminate: Path, tmp_path: Path) -> None:
@@ -533,6 +544,21 @@ def test_an_interrupt_before_anything_is_done(
     outcome = run(laminate, *CONDUCTION, "--out", tmp_path / "early", "--quiet")
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err.startswith("stopped;")
+
+
+def test_an_interrupt_that_a_library_turns_into_an_error(
+    laminate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def imports(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.sigtimedwait([], 1)
+        except KeyboardInterrupt as stop:
+            raise RuntimeError("a module could not be imported") from stop
+
+    monkeypatch.setattr("scalebridge.study.phases.parse_phases", imports)
+    outcome = run(laminate, *CONDUCTION, "--out", tmp_path)
+    assert outcome == Outcome(130, "", "")
 
 
 def test_ctrl_c_in_the_middle_of_a_real_computation(tmp_path: Path) -> None:

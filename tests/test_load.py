@@ -272,7 +272,7 @@ def test_a_limit_load_keeps_what_was_reached_and_says_where() -> None:
     stress = np.linspace(0, 1, 5)[:, None] * [0, 0, 0, 0, 0, 1.3 * 100 * ROOT2 / np.sqrt(3)]
     with pytest.raises(ConvergenceError, match=r"row 4.*failed even when cut.*phase 'a'") as error:
         sb.load(cell, np.arange(5.0), stress=stress, stepping=Stepping(cuts=2))
-    partial = error.value.partial  # type: ignore[attr-defined]
+    partial = error.value.partial
     assert partial.times.tolist() == [0, 1, 2, 3]
     assert not sb.load(
         cell, np.arange(5.0), stress=stress, stepping=Stepping(cuts=2), throw=False
@@ -347,3 +347,21 @@ def test_coarse_grained_energy_and_plastic_strain_agree() -> None:
     p = np.asarray(history.end.now.states[0]["p"])
     share = p.size / 8**3
     assert found.other_energy == pytest.approx(0.5 * 1000.0 * np.mean(p**2) * share, rel=1e-6)
+
+
+def test_a_row_that_was_cut_short_begins_anew() -> None:
+    """Interrupted between the substeps of a row: the part ends with the row before."""
+    cell = sb.Cell(spheres(), dict(zip(spheres().names, NH, strict=True)))
+    shear = np.outer([1.0, 0, 0], [0, 1.0, 0])
+    F = np.eye(3) + np.array([0.0, 0.05, 4.0])[:, None, None] * shear
+    whole = sb.load(cell, np.arange(3.0), F=F)
+    assert whole.substeps[2] > 1
+
+    def stop(event: Any) -> None:
+        if event.step == 2 and event.accepted:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as interrupted:
+        sb.load(cell, np.arange(3.0), F=F, progress=stop)
+    resumed = sb.load(cell, np.arange(3.0), F=F, start=interrupted.value.partial)
+    np.testing.assert_array_equal(resumed.P, whole.P)

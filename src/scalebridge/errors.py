@@ -19,7 +19,14 @@ class InputError(ScalebridgeError, ValueError):
 
 
 class ConvergenceError(ScalebridgeError, RuntimeError):
-    """An iteration ended before its tolerance; the message carries the advice."""
+    """An iteration ended before its tolerance; the message carries the advice.
+
+    `partial` holds what was done until then, where there is something.
+    """
+
+    def __init__(self, message: str, partial: object = None) -> None:
+        super().__init__(message)
+        self.partial = partial
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

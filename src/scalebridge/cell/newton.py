@@ -21,7 +21,8 @@ from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
 _FIRST, _MOST, _SAFEGUARD = 0.1, 0.1, 0.1  # forcing terms
 _GAMMA = 0.9
 _SUFFICIENT = 1e-4
-_HALVINGS = 6
+_CLIMB = 0.8
+_TRIES = 8
 LINEAR_ITERATIONS = 1000
 
 
@@ -96,19 +97,7 @@ def iterate(
         LINEAR_ITERATIONS,
     )
 
-    def searching(carry: Any) -> Array:
-        alpha, new = carry
-        enough = new.norm <= (1 - _SUFFICIENT * alpha) * it.norm
-        enough = enough | (new.norm <= tolerance * new.size)
-        return ~enough & (alpha > 0.5**_HALVINGS)
-
-    def shorten(carry: Any) -> Any:
-        alpha = carry[0] / 2
-        x = krylov.axpy(alpha, solution.x, it.x)
-        return alpha, start(equations, x, driving, states, start_size)
-
-    nothing = it._replace(norm=jnp.array(jnp.inf))
-    _, new = jax.lax.while_loop(searching, shorten, (jnp.array(2.0), nothing))
+    alpha, new = _search(equations, it, solution.x, driving, states, start_size, tolerance)
     forcing = _GAMMA * (new.norm / it.norm) ** 2
     guard = _GAMMA * it.forcing**2
     forcing = jnp.where(guard > _SAFEGUARD, jnp.maximum(forcing, guard), forcing)
@@ -116,8 +105,53 @@ def iterate(
         forcing=jnp.minimum(forcing, _MOST),
         newton=it.newton + 1,
         krylov=it.krylov + solution.iterations,
-        stalled=~(new.norm < it.norm),
+        stalled=alpha <= 0,
     )
+
+
+def _search(
+    equations: Equations,
+    it: Iterate,
+    d: Unknowns,
+    driving: Driving,
+    states: States,
+    start_size: Array,
+    tolerance: Array,
+) -> tuple[Array, Iterate]:
+    """Go along d as far as it helps; return how far, and −1 where nothing helps.
+
+    Where the laws derive from a potential the residual is its slope, and a step is good
+    unless it climbs again nearly as steeply as it fell (Matthies & Strang 1979). The norm of
+    the residual may rise on the way down, as it does in plastic flow; without a potential it
+    is all there is to go by.
+    """
+    slope = krylov.dot(it.residual, d)
+    has_potential = equations.constituents.is_symmetric
+
+    def excess(new: Iterate) -> Array:
+        """Return what must be ≤ 1."""
+        if has_potential:
+            return krylov.dot(new.residual, d) / (_CLIMB * jnp.abs(slope))
+        return new.norm / it.norm / (1 - _SUFFICIENT)
+
+    def searching(carry: Any) -> Array:
+        _, new, above, count = carry
+        good = (above <= 1) | (new.norm <= tolerance * new.size)
+        return ~good & (count < _TRIES)
+
+    def shorten(carry: Any) -> Any:
+        alpha, _, above, count = carry
+        # Where the slope would vanish between this and the start, if it were linear.
+        ratio = 1 / (1 + _CLIMB * above) if has_potential else 0.5
+        ratio = jnp.where(jnp.isfinite(above), jnp.clip(ratio, 0.1, 0.5), 0.25)
+        alpha = jnp.where(count == 0, 1.0, alpha * ratio)
+        new = start(equations, krylov.axpy(alpha, d, it.x), driving, states, start_size)
+        return alpha, new, excess(new), count + 1
+
+    nothing = (jnp.ones(()), it, jnp.asarray(jnp.inf, float), jnp.zeros((), int))
+    alpha, new, above, _ = jax.lax.while_loop(searching, shorten, nothing)
+    good = (above <= 1) | (new.norm <= tolerance * new.size)
+    return jnp.where(good & (slope < 0 if has_potential else True), alpha, -1.0), new
 
 
 def solve(

@@ -21,7 +21,7 @@ from scalebridge.upscaling.history import End, History, Ledger, Snapshot
 from scalebridge.upscaling.inner_fields import voxel_fields
 from scalebridge.upscaling.path import Path, is_part, names_of, parse_path
 
-_NEGATIVE = 1e-9  # of the substep's work: less dissipation than minus that is a law's error
+_NEGATIVE = 1e-9  # of the level of energy: less dissipation than minus that is a law's error
 
 
 @dataclass(frozen=True)
@@ -235,11 +235,12 @@ class _Run:
         else:
             self.end = start.end
         if start is not None and is_part(start, self.path.times):
-            self.rows = start.rows()
+            self.reached, self.rows = self.end, start.rows()
             self.tangents = [] if start.tangents is None else list(start.tangents)
             self.fields = dict(start.fields or {})
             return len(self.rows) - 1
         self.end = self.end._replace(first_energy=float(jnp.mean(self.end.now.energy)))
+        self.reached = self.end
         size = len(self.path.components)
         self._record(0, [0, 0, 0], _Totals())
         self.tangents.append(np.full((size, size), np.nan))
@@ -255,9 +256,7 @@ class _Run:
                 if message:
                     result = self.result(message)
                     if throw:
-                        error = ConvergenceError(message)
-                        error.partial = result  # type: ignore[attr-defined]
-                        raise error
+                        raise ConvergenceError(message, result)
                     return result
         except KeyboardInterrupt:
             raise Interrupted(self.result("interrupted by the user")) from None
@@ -309,6 +308,7 @@ class _Run:
             self.end = self.end._replace(now=after, before=self.now, dt=float(driving.dt))
             counts[2] += 1
             done, length = share, 2 * length
+        self.reached = self.end
         self._record(row, counts, totals)
         return ""
 
@@ -342,8 +342,7 @@ class _Run:
 
     def _second_law(self, entry: substeps.Entry, row: int) -> str:
         """Return an error where a law dissipates less than nothing."""
-        scale = max(abs(float(entry.work)), abs(float(entry.dissipated)))
-        if float(entry.least) >= -_NEGATIVE * scale:
+        if float(entry.least) >= -_NEGATIVE * float(entry.level):
             return ""
         voxel, phase = self._voxel(int(entry.where) % self.cell.discretisation.voxels)
         return (
@@ -376,8 +375,8 @@ class _Run:
                 f"{voxel} of phase {phase!r}"
             )
         advice = ""
-        if self.cell.element == "reduced" and self.cell.discretisation.bounded:
-            advice = "; or use the element 'full', which leaves free faces no mechanisms"
+        if self.cell.element == "reduced":
+            advice = "; or use the element 'full', which has no mechanisms"
         return (
             f"the step to t = {self.path.times[row]:g} (row {row}) failed even when cut to "
             f"{0.5**self.stepping.cuts:g} of its length: {where}; the history up to t = "
@@ -426,7 +425,7 @@ class _Run:
             newton=column("newton"),
             krylov=column("krylov"),
             substeps=column("substeps"),
-            end=self.end,
+            end=self.reached,
             tangents=np.array(self.tangents) if self.with_tangents else None,
             fields=self.fields,
             converged=not message,

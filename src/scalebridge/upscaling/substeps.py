@@ -23,6 +23,7 @@ class Entry(NamedTuple):
     hill_mandel: Array
     least: Array
     where: Array
+    level: Array
 
 
 @eqx.filter_jit
@@ -84,6 +85,7 @@ def commit(
         hill_mandel=jnp.abs(micro - macro) / jnp.where(scale > 0, scale, 1.0),
         least=answer.dissipation.ravel()[least],
         where=least,
+        level=jnp.abs(macro) + equations.average(jnp.abs(answer.energy) + answer.dissipation),
     )
     after = Snapshot(
         states=answer.states,
