@@ -161,6 +161,25 @@ def test_norton_solves_its_equation_at_any_size_of_step(exponent, strain):
     assert p == pytest.approx(2e-3 * (q / 100.0) ** exponent, rel=1e-10, abs=1e-30 * strain)
 
 
+@pytest.mark.parametrize("exponent", [2.0, 5.0])
+def test_every_point_of_a_batch_solves_its_equation(exponent):
+    """Thousands of points, some of which come upon their root to the last bit.
+
+    Fluxes lose rounding of the elastic strain to the flow: rates below 1e-14 of it are left out.
+    """
+    rng = np.random.default_rng(0)
+    strains = rng.standard_normal((4000, 6)) * 10 ** rng.uniform(-7, -2, (4000, 1))
+    law = NortonCreep(E=70e3, nu=0.3, rate=1e-4, stress=100.0, exponent=exponent)
+    dt = 1 / 32
+    found = jax.jit(jax.vmap(lambda e: law.respond(e, law.initial_state(), dt)))(strains)
+    stress = np.asarray(found.flux)
+    deviator = stress - stress[:, :3].mean(axis=1)[:, None] * [1, 1, 1, 0, 0, 0]
+    equivalent = np.sqrt(1.5) * np.linalg.norm(deviator, axis=1)
+    expected = dt * 1e-4 * (equivalent / 100.0) ** exponent
+    seen = expected > 1e-14 * equivalent / (3 * 70e3 / 2.6)
+    np.testing.assert_allclose(np.asarray(found.state["p"])[seen], expected[seen], rtol=1e-11)
+
+
 @pytest.mark.parametrize("name", ["J2, Armstrong-Frederick", "Perzyna"])
 def test_isotropy(name):
     """A turned path gives the turned stress."""

@@ -318,6 +318,28 @@ def test_paths_that_make_no_sense_are_refused(change: dict[str, Any], message: s
         sb.load(composite(), given.pop("times"), **given)
 
 
+def test_a_linear_cell_follows_its_tensor() -> None:
+    cell = composite()
+    linear = sb.Cell(
+        spheres(),
+        {
+            name: sb.laws.IsotropicElastic(E=E, nu=0.3)
+            for name, E in zip(cell.microstructure.names, (70e3, 400e3), strict=True)
+        },
+    )
+    history = sb.load(linear, TIMES, **UNIAXIAL, tolerance=1e-9)
+    modulus = sb.effective(linear, tolerance=1e-10).young_modulus([1, 0, 0])
+    np.testing.assert_allclose(history.stress[:, 0], modulus * history.strain[:, 0], rtol=1e-7)
+    assert history.ledger.imbalance[-1] == pytest.approx(0, abs=1e-9 * history.ledger.work[-1])
+
+
+def test_finite_volumes_are_refused() -> None:
+    k = sb.laws.Conduction(1.0)
+    cell = sb.Cell(spheres(), dict.fromkeys(spheres().names, k), element="volume")
+    with pytest.raises(InputError, match=r"element 'volume'.*use sb\.effective"):
+        sb.load(cell, [0.0, 1.0], gradient=[[0, 0, 0], [1, 0, 0]])
+
+
 def test_nine_components_of_stress_are_refused() -> None:
     cell = sb.Cell(spheres(), dict(zip(spheres().names, NH, strict=True)))
     with pytest.raises(InputError, match="`P` must leave a component to `F`"):

@@ -84,7 +84,7 @@ def _tangents(
     equations: Equations, x: Unknowns, driving: Driving, states: Any, tolerance: Array
 ) -> Array:
     def one(x: Unknowns, driving: Driving, states: Any) -> Array:
-        return nonlinear.consistent_tangent(equations, x, driving, states, tolerance)[0]
+        return nonlinear.consistent_tangent(equations, x, driving, states, tolerance)
 
     return jax.vmap(one)(x, driving, states)
 
@@ -104,7 +104,7 @@ def respond_batch(
     if cell.is_linear:
         return _linear(cell, given, tangents)
     equations = nonlinear.prepare(cell)
-    before: CellState = initial_states(cell, count) if states is None else states
+    before = states if isinstance(states, CellState) else _virgins(equations, cell, count)
     zero = jnp.zeros((count, size))
     driving = Driving(
         jnp.asarray(given),
@@ -150,9 +150,9 @@ def _tensor(cell: Cell) -> Array:
     return cell.tangent()
 
 
-def initial_states(cell: Cell, count: int) -> CellState:
+def _virgins(equations: Equations, cell: Cell, count: int) -> CellState:
     """Return the states of so many virgin cells."""
-    one = nonlinear.initial_state(cell)
+    one = nonlinear.virgin(equations, cell.kinematics)
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), one)
 
 

@@ -135,7 +135,7 @@ class Cell(Law):
         self.element = element or ("full" if checks.void_phases(self.laws) else "reduced")
         limits = checks.limit_warnings(microstructure, self.laws)
         self.image = _Image(microstructure, (*notes, *limits))
-        self.places = None
+        self.places = None  # a linear cell looks its moduli up by voxel
         if not self.is_linear:
             self.places = find_places(microstructure.labels, len(ordered))
         self.boundary, self.ends, self.materials = "periodic", (), jnp.zeros(())
@@ -206,6 +206,12 @@ class Cell(Law):
     def with_boundary(self, boundary: str | Mapping[str, Any]) -> Cell:
         """Return the same cell under another boundary condition."""
         return self._replace(**self._bounded_by(boundary))
+
+    def located(self) -> Cell:
+        """Return the same cell, knowing where the points of each phase are."""
+        if self.places is not None:
+            return self
+        return self._replace(places=find_places(self.microstructure.labels, len(self.laws)))
 
     def _bounded_by(self, boundary: Any) -> dict[str, Any]:
         """Return the fields that a boundary condition decides."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from scalebridge.cell import kernels, stencil, volumes
+from scalebridge.cell import kernels, krylov, stencil, volumes
 from scalebridge.cell.bounded import BoundedGreen
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.error_estimate import EnergyErrorEstimate
@@ -170,7 +170,7 @@ class Workspace:
 
     def norm(self) -> float:
         """‖g‖₂ of the out-of-balance forces."""
-        return float(jnp.sqrt(kernels.dot(self.g, self.g)))
+        return float(jnp.sqrt(krylov.dot(self.g, self.g)))
 
     def take_forces(self) -> Field:
         """Hand out the forces `g`, and take new memory for the next."""

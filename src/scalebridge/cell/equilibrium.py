@@ -26,6 +26,7 @@ from scalebridge.cell.constituents import AtPoints, Constituents, States
 from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.points import Points
 from scalebridge.cell.stencil import Field
+from scalebridge.laws._linalg import solve_small
 
 
 class Unknowns(NamedTuple):
@@ -147,18 +148,22 @@ class Equations(eqx.Module):
         whole = moduli.reshape(*moduli.shape[:2], *disc.shape)
         return Tangent(self, points.with_ghosts(whole, disc), driving.free)
 
-    def precondition(self, free: Array, r: Unknowns) -> Unknowns:
-        """Return the answer of the reference medium."""
+    def compliance(self, free: Array) -> Array:
+        """Return the inverse of the reference modulus on the free part."""
+        fixed = jnp.eye(len(free)) - free
+        scale = jnp.trace(self.reference) / len(free)
+        block = free @ self.reference @ free + scale * fixed
+        return free @ jax.vmap(solve_small, in_axes=(None, 1), out_axes=1)(block, free)
+
+    def precondition(self, compliance: Array, r: Unknowns) -> Unknowns:
+        """Return the answer of the reference medium, with `compliance` of the free part."""
         disc = self.disc.reference
         if isinstance(self.green, BoundedGreen):
             z = bounded.precondition(disc, self.green, r.u)
         else:
             z = greens.precondition(disc, self.green, r.u)
         z = space.admit(self.disc, tuple(a.astype(float) for a in z))
-        fixed = jnp.eye(len(free)) - free
-        scale = jnp.trace(self.reference) / len(free)
-        block = free @ self.reference @ free + scale * fixed
-        return Unknowns(z, free @ solve_small(block, free @ r.e))
+        return Unknowns(z, compliance @ r.e)
 
 
 class Tangent(eqx.Module):
@@ -211,16 +216,6 @@ def average(disc: Discretisation, flux: Points) -> Array:
 def entries(size: int, symmetric: bool) -> list[tuple[int, int]]:
     """Return which entries (row, column) of a modulus are stored, in their order."""
     return [(a, c) for a in range(size) for c in range(a if symmetric else 0, size)]
-
-
-def solve_small(A: Array, b: Array) -> Array:
-    """Solve a small symmetric positive definite system by elimination without pivots."""
-    size = len(b)
-    rows = [jnp.append(A[i], b[i]) for i in range(size)]
-    for i in range(size):
-        rows[i] = rows[i] / rows[i][i]
-        rows = [r if k == i else r - r[i] * rows[i] for k, r in enumerate(rows)]
-    return jnp.stack([r[-1] for r in rows])
 
 
 @partial(jax.jit, static_argnames="disc")

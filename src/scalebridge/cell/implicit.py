@@ -12,7 +12,7 @@ from jax import Array
 from scalebridge.cell import bounded, media, space, stencil, volumes
 from scalebridge.cell import green as greens
 from scalebridge.cell.discretisation import Discretisation
-from scalebridge.cell.kernels import dot
+from scalebridge.cell.krylov import conjugate_gradients, dot
 from scalebridge.cell.stencil import Field
 
 _ITERATIONS = 2000
@@ -84,7 +84,8 @@ def average_flux(
     def solve(matvec, b):  # type: ignore[no-untyped-def]
         # Under reverse mode b is any field: only what the space feels can be answered.
         b = space.restrict(disc, b)
-        return _conjugate_gradients(matvec, b, inverse, tolerance, noise)
+        target = jnp.sqrt(jnp.maximum(tolerance**2 * dot(b, b), noise))
+        return conjugate_gradients(matvec, b, inverse, target, _ITERATIONS).x
 
     u = jax.lax.custom_linear_solve(stiffness, load, solve, symmetric=True)
     rest, flux = respond(u, mean)
@@ -97,29 +98,3 @@ def average_flux(
     # Twice: the recursion's residual, which stopped the loop, may differ by rounding.
     converged = dot(rest, rest) <= 4 * jnp.maximum(tolerance**2 * dot(load, load), noise)
     return average * jnp.where(converged, scale, jnp.nan)  # so that derivatives are NaN too
-
-
-def _conjugate_gradients(matvec, b: Field, inverse, tolerance: float, noise: Array):  # type: ignore[no-untyped-def]
-    """Preconditioned conjugate gradients as one loop."""
-    target = jnp.maximum(tolerance**2 * dot(b, b), noise)
-
-    def unfinished(carry):  # type: ignore[no-untyped-def]
-        _, r, _, _, iteration = carry
-        return (dot(r, r) > target) & (iteration < _ITERATIONS)
-
-    def body(carry):  # type: ignore[no-untyped-def]
-        x, r, p, rz, iteration = carry
-        ap = matvec(p)
-        work = dot(p, ap)
-        alpha = jnp.where(work > 0, rz / jnp.where(work > 0, work, 1.0), 0.0)
-        x = tuple(a + alpha * q for a, q in zip(x, p, strict=True))
-        r = tuple(a - alpha * q for a, q in zip(r, ap, strict=True))
-        z = inverse(r)
-        new = dot(r, z)
-        beta = jnp.where(rz > 0, new / jnp.where(rz > 0, rz, 1.0), 0.0)
-        p = tuple(a + beta * q for a, q in zip(z, p, strict=True))
-        return x, r, p, new, iteration + 1
-
-    z = inverse(b)
-    zero = tuple(jnp.zeros_like(a) for a in b)
-    return jax.lax.while_loop(unfinished, body, (zero, b, z, dot(b, z), 0))[0]

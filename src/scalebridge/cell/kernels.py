@@ -20,6 +20,7 @@ from scalebridge.cell import bounded, space, stencil, volumes
 from scalebridge.cell import green as greens
 from scalebridge.cell.bounded import BoundedGreen
 from scalebridge.cell.discretisation import Discretisation
+from scalebridge.cell.krylov import dot
 from scalebridge.cell.stencil import Field
 
 _kernel = partial(jax.jit, static_argnames="disc", keep_unused=True)
@@ -27,11 +28,6 @@ _kernel = partial(jax.jit, static_argnames="disc", keep_unused=True)
 
 def _scheme(disc: Discretisation) -> Any:
     return volumes if disc.element == "volume" else stencil
-
-
-def dot(a: Field, b: Field) -> Array:
-    """Sum of products over nodes and components."""
-    return reduce(jnp.add, [jnp.sum(x * y) for x, y in zip(a, b, strict=True)])
 
 
 @partial(_kernel, donate_argnames="p")

@@ -87,12 +87,13 @@ def iterate(
     """One iteration: linearise, solve, and go as far along the direction as it helps."""
     tangent = equations.tangent(it.x, driving, states)
     method = krylov.krylov(equations.constituents.is_symmetric)
+    compliance = equations.compliance(driving.free)
     target = jnp.maximum(it.forcing * it.norm, 0.3 * tolerance * it.size)
     down = jax.tree.map(jnp.negative, it.residual)
     solution = method(
         tangent,
         down,
-        lambda r: equations.precondition(driving.free, r),
+        lambda r: equations.precondition(compliance, r),
         target,
         LINEAR_ITERATIONS,
     )

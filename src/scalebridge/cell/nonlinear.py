@@ -21,6 +21,7 @@ from scalebridge.cell.equilibrium import (
 )
 from scalebridge.cell.sections import Section
 from scalebridge.cell.stencil import Field
+from scalebridge.errors import InputError
 from scalebridge.laws.protocol import Kinematics, Law, LinearLaw, Response
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def equations(cell: Cell) -> Equations:
         Section(_seen_law(cell, name), kinematics, cell.plane) for name in cell.microstructure.names
     ]
     turns = tuple(cell.rotations.get(name) for name in cell.microstructure.names)
-    assert cell.places is not None
+    if cell.places is None:
+        raise InputError("a cell of linear laws keeps no places of its phases; use `prepare`")
     small = jax.lax.stop_gradient(cell.reference())
     reference = jnp.asarray(_seen(small, kinematics))
     return Equations(
@@ -113,22 +115,41 @@ def _seen(modulus: Array, kinematics: Kinematics) -> Array:
     return full + 0.1 * jnp.trace(modulus) / len(modulus) * jnp.eye(kinematics.size)
 
 
-#: The equations of a cell, compiled once for each kind of cell.
-prepare = eqx.filter_jit(equations)
+_compiled = eqx.filter_jit(equations)
+
+
+def prepare(cell: Cell) -> Equations:
+    """Return the equations of any cell of elements, compiled once for each kind of cell.
+
+    Raises
+    ------
+    InputError
+        For finite volumes, and for transport through the cell.
+    """
+    if cell.element == "volume" or cell.boundary == "through":
+        raise InputError(
+            "paths of loads are for elements under one boundary condition, but this cell has "
+            f"element {cell.element!r} and boundary {cell.boundary!r}; it is linear: use "
+            "sb.effective"
+        )
+    return _compiled(cell.located())
 
 
 def initial_state(cell: Cell) -> CellState:
     """Return the state of the virgin cell."""
-    found = prepare(cell)
-    x = found.zero()
-    rest = jnp.asarray(cell.kinematics.rest)
-    return CellState(found.constituents.initial_states(), x.u, rest, jnp.zeros(()))
+    return virgin(prepare(cell), cell.kinematics)
+
+
+def virgin(found: Equations, kinematics: Kinematics) -> CellState:
+    """Return the state of the virgin cell of these equations."""
+    states, rest = found.constituents.initial_states(), jnp.asarray(kinematics.rest)
+    return CellState(states, found.zero().u, rest, jnp.zeros(()))
 
 
 def respond(cell: Cell, gradient: Array, state: Any, dt: Array) -> Response:
     """Return the average response of a cell to an average gradient, differentiably."""
     found = equations(cell)
-    before = initial_state(cell) if state == () else state
+    before = state if isinstance(state, CellState) else virgin(found, cell.kinematics)
     size = cell.kinematics.size
     driving = Driving(gradient, jnp.zeros(size), jnp.zeros((size, size)), jnp.asarray(dt, float))
     x = root(found, before, driving, jnp.asarray(cell.tolerance))
@@ -160,11 +181,13 @@ def root(found: Equations, before: CellState, driving: Driving, tolerance: Array
             found, x, driving, before.phases, before.size, tolerance, NEWTON_ITERATIONS
         ).x
 
+    compliance = found.compliance(driving.free)
+
     def linear(apply: Any, b: Unknowns) -> Unknowns:
         target = tolerance * jnp.sqrt(krylov.dot(b, b))
 
         def precondition(r: Unknowns) -> Unknowns:
-            return found.precondition(driving.free, r)
+            return found.precondition(compliance, r)
 
         return method(apply, b, precondition, target, newton.LINEAR_ITERATIONS).x
 
@@ -181,33 +204,36 @@ def root(found: Equations, before: CellState, driving: Driving, tolerance: Array
 
 def consistent_tangent(
     found: Equations, x: Unknowns, driving: Driving, states: States, tolerance: float | Array
-) -> tuple[Array, Array]:
-    """Return the tangent of the average flux at a solved state, and the iterations it took.
+) -> Array:
+    """Return the tangent of the average flux at a solved state, (component, component).
 
     One linear solve for each component: ∂σ̄/∂ē = ⟨C⟩ + ⟨C B ∂u/∂ē⟩.
-
-    Returns
-    -------
-    (component, component), (component,) int
     """
-    size = found.disc.components
-    fixed = driving._replace(free=jnp.zeros((size, size)))
-    tangent = Tangent(found, found.tangent(x, driving, states).moduli, jnp.eye(size))
-    method = krylov.krylov(found.constituents.is_symmetric)
-    nothing = found.zero()
+    tangent = all_driven(found, x, driving, states)
 
-    def column(unit: Array) -> tuple[Array, Array]:
-        load = tangent(Unknowns(nothing.u, unit * found.root))
-        b = Unknowns(jax.tree.map(jnp.negative, load.u), nothing.e)
-        solution = method(
-            lambda w: Unknowns(tangent(w).u, nothing.e),
-            b,
-            lambda r: found.precondition(fixed.free, r),
-            tolerance * jnp.sqrt(krylov.dot(b, b)),
-            newton.LINEAR_ITERATIONS,
-        )
-        answer = tangent(Unknowns(solution.x.u, nothing.e))
-        return (load.e + answer.e) / found.root, solution.iterations
+    def column(unit: Array) -> Array:
+        whole = Unknowns(fluctuation(tangent, unit, tolerance), unit * found.root)
+        return tangent(whole).e / found.root
 
-    columns, iterations = jax.lax.map(column, jnp.eye(size))
-    return columns.T, iterations
+    return jax.lax.map(column, jnp.eye(found.disc.components)).T
+
+
+def all_driven(found: Equations, x: Unknowns, driving: Driving, states: States) -> Tangent:
+    """Return the tangent operator that sees all components of the average gradient."""
+    free = jnp.eye(found.disc.components)
+    return Tangent(found, found.tangent(x, driving, states).moduli, free)
+
+
+def fluctuation(tangent: Tangent, unit: Array, tolerance: float | Array) -> Field:
+    """Return the fluctuation under an average gradient, of the linearised cell."""
+    found, nothing = tangent.equations, tangent.equations.zero()
+    load = tangent(Unknowns(nothing.u, unit * found.root)).u
+    b = Unknowns(jax.tree.map(jnp.negative, load), nothing.e)
+    held = jnp.zeros((len(unit), len(unit)))
+    return krylov.krylov(found.constituents.is_symmetric)(
+        lambda w: Unknowns(tangent(w).u, nothing.e),
+        b,
+        lambda r: found.precondition(held, r),
+        tolerance * jnp.sqrt(krylov.dot(b, b)),
+        newton.LINEAR_ITERATIONS,
+    ).x.u

@@ -59,7 +59,10 @@ def positive_root(
         low, high = jnp.where(value > 0, x, low), jnp.where(value > 0, high, x)
         new = x * jnp.exp(jnp.clip(-value / (slope * x), -50.0, 50.0))
         new = jnp.where((new >= low) & (new <= high), new, 0.5 * (low + high))
-        done = (jnp.abs(new - x) <= _STEP * x) | (jnp.abs(value) <= _ROUNDING * scale)
+        # Where the value is rounding, x is the root: a bracket cannot tell, and would be halved.
+        found = jnp.abs(value) <= _ROUNDING * scale
+        new = jnp.where(found, x, new)
+        done = found | (jnp.abs(new - x) <= _STEP * x)
         return new, low, high, done, count + 1
 
     start, scale = jax.lax.stop_gradient((upper, scale))

@@ -65,15 +65,22 @@ class StandardMaterial(Law):
 
     def dissipation_potential(self, rate: Internal, z: Internal) -> Scalar:
         """Power density φ(ż), with z at the start of the step."""
-        raise NotImplementedError
+        raise self._not_given("dissipation_potential")
 
     def force_potential(self, force: Internal, z: Internal) -> Scalar:
         """Power density φ*(A), with z at the start of the step."""
-        raise NotImplementedError
+        raise self._not_given("force_potential")
 
     def yield_function(self, force: Internal, z: Internal) -> Scalar:
         """f(A), elastic where negative, with z at the start of the step."""
-        raise NotImplementedError
+        raise self._not_given("yield_function")
+
+    def _not_given(self, name: str) -> InputError:
+        given = next(form for form in _FORMS if _gives(self, form))
+        return InputError(
+            f"`{type(self).__name__}` is given by its {given}, and has no {name}; define that "
+            "one instead"
+        )
 
     def respond(
         self, gradient: Float[Array, " component"], state: State, dt: float | Array

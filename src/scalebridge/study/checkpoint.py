@@ -131,7 +131,8 @@ def _pack(history: History) -> dict[str, np.ndarray]:
 
 
 def _unpack(arrays: dict[str, Any], cell: Cell, path: LoadPath) -> History:
-    template = substeps.rest(nonlinear.prepare(cell), nonlinear.initial_state(cell))
+    equations = nonlinear.prepare(cell)
+    template = substeps.rest(equations, nonlinear.virgin(equations, cell.kinematics))
     leaves, structure = jax.tree.flatten(template)
 
     def snapshot(name: str) -> Snapshot | None:

@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from scalebridge.cell import krylov, newton, nonlinear
+from scalebridge.cell import nonlinear
 from scalebridge.cell.cell import Cell
-from scalebridge.cell.equilibrium import Driving, Equations, Tangent, Unknowns, entries
+from scalebridge.cell.equilibrium import Driving, Equations, Unknowns, entries
 from scalebridge.errors import InputError
 from scalebridge.upscaling.history import History
 
@@ -126,21 +126,11 @@ def _elastic(equations: Equations, tolerance: Array) -> tuple[Array, Array]:
     whole = entries(size, symmetric=False)
     moduli = equations.constituents.tangent(at_rest, states, driving.dt, whole)
     moduli = moduli.reshape(size, size, *moduli.shape[1:])
-    packed = equations.tangent(nothing, driving, states).moduli
-    tangent = Tangent(equations, packed, jnp.eye(size))
-    method = krylov.krylov(equations.constituents.is_symmetric)
+    tangent = nonlinear.all_driven(equations, nothing, driving, states)
 
     def stresses(unit: Array) -> Array:
-        b = Unknowns(
-            tuple(-f for f in tangent(Unknowns(nothing.u, unit * equations.root)).u), nothing.e
-        )
-        u = method(
-            lambda w: Unknowns(tangent(w).u, nothing.e),
-            b,
-            lambda r: equations.precondition(driving.free, r),
-            tolerance * jnp.sqrt(krylov.dot(b, b)),
-            newton.LINEAR_ITERATIONS,
-        ).x.u
+        """Under a unit average strain."""
+        u = nonlinear.fluctuation(tangent, unit, tolerance)
         strain = equations.gradient(Unknowns(u, nothing.e), driving._replace(gradient=unit))
         return jnp.einsum("acqv,cqv->aqv", moduli, strain)
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from scalebridge import tensors
-from scalebridge.cell import cg, kernels, space
+from scalebridge.cell import cg, krylov, space
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.checks import check_tolerance
 from scalebridge.cell.solver import LinearCellProblem, Solver
@@ -373,7 +373,7 @@ class _Run:
             # ⟨(ē_a + ∇u_a)·C·(ē_b + ∇u_b)⟩ = ē_a·σ̄_b + u_a·Bᵀσ_b / voxels
             for a, other in enumerate(self.outcomes):
                 if self.problems.is_one or a == case:
-                    work = float(kernels.dot(other.u, outcome.forces)) / voxels
+                    work = float(krylov.dot(other.u, outcome.forces)) / voxels
                     self.tensor[a, case] = self.tensor[case, a] = outcome.flux[a] + work
                 else:
                     self.tensor[a, case] = self.tensor[case, a] = 0.0

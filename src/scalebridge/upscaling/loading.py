@@ -230,7 +230,8 @@ class _Run:
     def _begin(self, start: History | None) -> int:
         """Set out from rest, or from where a history ended; return the row that is reached."""
         if start is None:
-            now = substeps.rest(self.equations, nonlinear.initial_state(self.cell))
+            virgin = nonlinear.virgin(self.equations, self.cell.kinematics)
+            now = substeps.rest(self.equations, virgin)
             self.end = End(now, None, 0.0, float(jnp.mean(now.energy)))
         else:
             self.end = start.end

@@ -105,7 +105,7 @@ def commit(
 def tangent(
     equations: Equations, x: Unknowns, driving: Driving, states: Any, tolerance: Array
 ) -> Array:
-    return nonlinear.consistent_tangent(equations, x, driving, states, tolerance)[0]
+    return nonlinear.consistent_tangent(equations, x, driving, states, tolerance)
 
 
 @eqx.filter_jit
