@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from command import Outcome, command, the_one_error
 from scalebridge import upscaling
 from scalebridge.cli import main
 from scalebridge.errors import Interrupted
@@ -43,28 +43,9 @@ BOTH = [
 CONDUCTION = ["--spacing", "0.5", "--phase", "soft=0,k=1", "--phase", "hard=1,k=10"]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
 def run(*words: object) -> Outcome:
     """Run ``scalebridge homogenize …`` in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(["homogenize", *map(str, words)])
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def the_one_error(outcome: Outcome, code: int = 2) -> str:
-    """Return the message of an outcome that must be nothing but one line of it."""
-    assert outcome.code == code, outcome
-    assert outcome.out == ""
-    assert outcome.err.startswith("error: "), outcome.err
-    assert outcome.err.count("\n") == 1, outcome.err
-    return outcome.err
+    return command("homogenize", *words)
 
 
 @pytest.fixture(scope="module")

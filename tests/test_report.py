@@ -9,7 +9,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,7 +22,7 @@ from matplotlib.image import imread
 
 import scalebridge as sb
 from browser import CHROMIUM, Browser
-from scalebridge.cli import main
+from command import Outcome, command
 from scalebridge.study import pictures
 from scalebridge.study.opened_run import OpenedRun
 from scalebridge.study.report import (
@@ -350,11 +349,8 @@ def test_a_run_of_which_nothing_was_done_has_a_page(swept: Path, tmp_path: Path)
 
 
 def test_the_command_writes_beside_the_results(swept: Path, tmp_path: Path) -> None:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(["report", *map(str, arguments)])
-        return code, out.getvalue(), err.getvalue()
+    def run(*arguments: object) -> Outcome:
+        return command("report", *arguments)
 
     code, out, err = run(swept)
     assert (code, err) == (0, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import random
@@ -13,17 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from command import command, the_one_error
 from scalebridge import upscaling
-from scalebridge.cli import main
 from scalebridge.errors import InputError, Interrupted
 from scalebridge.study.results import read_results
 from scalebridge.study.run import resume
@@ -46,29 +44,6 @@ sweep:
 """
 
 
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def command(*words: object) -> Outcome:
-    """Run ``scalebridge …`` in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(word) for word in words])
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def the_one_error(*words: object) -> str:
-    outcome = command(*words)
-    assert outcome.code == 2, outcome
-    assert outcome.out == ""
-    assert outcome.err.startswith("error: "), outcome.err
-    assert outcome.err.count("\n") == 1, outcome.err
-    return outcome.err
-
-
 @pytest.fixture(autouse=True)
 def jax_as_users_have_it() -> Iterator[None]:
     with jax.numpy_rank_promotion("allow"):
@@ -84,6 +59,11 @@ def study(tmp_path: Path) -> Path:
     np.save(project / "scans" / "labels.npy", labels)
     (project / "study.yaml").write_text(SWEEP, encoding="utf-8")
     return project / "study.yaml"
+
+
+def refusal(*words: object) -> str:
+    """Return the message with which ``scalebridge resume`` refuses."""
+    return the_one_error(command("resume", *words))
 
 
 @pytest.fixture
@@ -160,7 +140,7 @@ def test_folders_may_move(moved: str, study: Path, tmp_path: Path, calls: list[i
     else:
         out = out.rename(tmp_path / "kept")
         study.parent.rename(tmp_path / "elsewhere")
-        message = the_one_error("resume", out)
+        message = refusal(out)
         assert "labels.npy' is gone; bring the image back" in message
         return
     assert command("resume", out, "--quiet").code == 0
@@ -186,9 +166,11 @@ def test_an_image_that_has_changed_is_named(study: Path) -> None:
     out = stop_after(2, study)
     image = study.parent / "scans" / "labels.npy"
     np.save(image, np.eye(8, 6, dtype=int))
-    assert f"the image {str(image)!r} has changed since; bring" in the_one_error("resume", out)
+    assert f"the image {str(image)!r} has changed since; bring" in the_one_error(
+        command("resume", out)
+    )
     image.unlink()
-    assert f"the image {str(image)!r} is gone; bring" in the_one_error("resume", out)
+    assert f"the image {str(image)!r} is gone; bring" in refusal(out)
 
 
 def test_another_encoding(study: Path, calls: list[int]) -> None:
@@ -200,19 +182,23 @@ def test_another_encoding(study: Path, calls: list[int]) -> None:
 
 def test_what_cannot_be_gone_on_with(study: Path, tmp_path: Path) -> None:
     assert "none' must be a folder that `scalebridge run` wrote, but does not exist" in (
-        the_one_error("resume", tmp_path / "none")
+        refusal(tmp_path / "none")
     )
-    assert "but is a file" in the_one_error("resume", study)
-    assert "but holds no study.json; check the path" in the_one_error("resume", study.parent)
+    assert "but is a file" in refusal(study)
+    assert "but holds no study.json; check the path" in the_one_error(
+        command("resume", study.parent)
+    )
     out = stop_after(2, study)
-    inside = the_one_error("resume", out / "point-001")
+    inside = refusal(out / "point-001")
     assert f"but is one point of a sweep; resume {str(out)!r}" in inside
     for text in ("{", "[]", "{}", '{"text": 5}'):
         (out / "study.json").write_text(text, encoding="utf-8")
-        assert "study.json' must hold the study as the run left it" in the_one_error("resume", out)
+        assert "study.json' must hold the study as the run left it" in the_one_error(
+            command("resume", out)
+        )
     (out / "study.json").unlink()
     assert "an older version did; run the study with" in the_one_error(
-        "resume", (out / "point-001").rename(tmp_path / "single")
+        command("resume", (out / "point-001").rename(tmp_path / "single"))
     )
     with pytest.raises(InputError, match=r"holds no study\.json"):
         resume(tmp_path)
@@ -223,7 +209,7 @@ def test_results_of_homogenize_tell_their_command(study: Path, tmp_path: Path) -
     words = [image, "--spacing", "1", "--phase", "a=0,k=1", "--phase", "b=1,k=2"]
     words += ["--no-fields", "--quiet", "--out", tmp_path / "by hand"]
     assert command("homogenize", *words).code == 0
-    told = the_one_error("resume", tmp_path / "by hand")
+    told = refusal(tmp_path / "by hand")
     assert (
         f"`scalebridge homogenize` did; run that command again: scalebridge homogenize {image}"
         in told

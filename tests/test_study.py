@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import io
 import json
 import os
 import re
@@ -13,10 +12,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jsonschema
@@ -29,8 +27,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import scalebridge as sb
+from command import command, the_one_error
 from scalebridge import upscaling
-from scalebridge.cli import main
 from scalebridge.errors import InputError, Interrupted
 from scalebridge.study import yaml12
 from scalebridge.study.build import Builder
@@ -42,29 +40,6 @@ from scalebridge.study.units import parse_quantity
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples" / "studies").glob("*.yaml"))
-
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def command(*words: object) -> Outcome:
-    """Run ``scalebridge …`` in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(word) for word in words])
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def the_one_error(outcome: Outcome, code: int = 2) -> str:
-    """Return the message of an outcome that must be nothing but one line of it."""
-    assert outcome.code == code, outcome
-    assert outcome.out == ""
-    assert outcome.err.startswith("error: "), outcome.err
-    assert outcome.err.count("\n") == 1, outcome.err
-    return outcome.err
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from scalebridge import tensors
+
 State = Any  # a pytree of arrays; () when there is no memory
 
 
@@ -37,6 +39,15 @@ class Kinematics:
         if self.physics == "finite strain":
             return self.dim**2
         return self.dim if self.physics == "conduction" else self.dim * (self.dim + 1) // 2
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the components: "1", …; "11", "22", … in Mandel order; "11", "12", … of F."""
+        if self.physics == "conduction":
+            return tuple(str(i + 1) for i in range(self.dim))
+        if self.physics == "finite strain":
+            return tuple(f"{i + 1}{j + 1}" for i in range(self.dim) for j in range(self.dim))
+        return tensors.component_names(self.dim)
 
     @property
     def small(self) -> Kinematics:

@@ -289,7 +289,7 @@ class Builder:
                 plane=spec.plane,
                 orientation=turns,
             )
-            cases = _cases(spec.fields, _components(cell))
+            cases = _cases(spec.fields, cell.kinematics.components)
         scalars = {
             phase: float(law.k)
             for phase, law in found.items()
@@ -347,12 +347,6 @@ def _rotation(spec: Any) -> Any:
         direction = np.eye(3)[_AXES.index(axis)].tolist() if isinstance(axis, str) else axis
         return np.asarray(tensors.rotation_about(direction, np.asarray(float(spec.angle))))
     return np.asarray(spec.matrix)
-
-
-def _components(cell: Cell) -> tuple[str, ...]:
-    if cell.physics == "conduction":
-        return tuple(str(i + 1) for i in range(cell.dim))
-    return tensors.component_names(cell.kinematics.dim)
 
 
 def _cases(fields: bool | list[str], components: tuple[str, ...]) -> tuple[int, ...]:

@@ -14,7 +14,6 @@ from scalebridge.analytic import HashinShtrikman
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.solver import Solver
 from scalebridge.errors import InputError, Interrupted
-from scalebridge.tensors import component_names
 from scalebridge.upscaling.effective_tensor import Effective, Progress, effective
 
 #: From the softest to the stiffest.
@@ -210,14 +209,8 @@ def _collect(cell: Cell, results: dict[str, Effective], infeasible: dict[str, st
         infeasible=infeasible,
         order=tuple(_compare(*pair) for pair in pairwise(chain)),
         statements=_statements(cell),
-        components=_components(cell),
+        components=cell.kinematics.components,
     )
-
-
-def _components(cell: Cell) -> tuple[str, ...]:
-    if cell.physics == "conduction":
-        return tuple(str(axis + 1) for axis in range(cell.dim))
-    return component_names(cell.kinematics.dim)
 
 
 def _uniform(cell: Cell) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from scalebridge.cell.cell import Cell
 from scalebridge.cell.checks import check_tolerance
 from scalebridge.cell.solver import LinearCellProblem, Solver
 from scalebridge.errors import ConvergenceError, InputError, Interrupted
+from scalebridge.laws.protocol import Kinematics
 from scalebridge.upscaling import constants, driving, evidence
 from scalebridge.upscaling.local_fields import LocalFields, local_fields
 
@@ -106,9 +107,7 @@ class Effective:
     @property
     def components(self) -> tuple[str, ...]:
         """Names of the tensor's rows: "1", "2", … or "11", "22", …."""
-        if self.physics == "conduction":
-            return tuple(str(i + 1) for i in range(self.dim))
-        return tensors.component_names(self.dim)
+        return Kinematics(self.physics, self.dim).components
 
     @property
     def voigt(self) -> np.ndarray:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalebridge import tensors
 from scalebridge.cell import space
 from scalebridge.cell.cell import Cell
 from scalebridge.errors import InputError
@@ -44,16 +43,6 @@ def names_of(physics: str) -> tuple[str, str]:
     return _NAMES[physics]
 
 
-def component_names(cell: Cell) -> tuple[str, ...]:
-    """Return names of the components of gradient and flux."""
-    dim = cell.kinematics.dim
-    if cell.physics == "conduction":
-        return tuple(str(i + 1) for i in range(dim))
-    if cell.physics == "finite strain":
-        return tuple(f"{i + 1}{j + 1}" for i in range(dim) for j in range(dim))
-    return tensors.component_names(dim)
-
-
 def parse_path(
     cell: Cell, times: Any, given: dict[str, Any], before: History | None = None
 ) -> Path:
@@ -84,7 +73,7 @@ def parse_path(
                 f"give `{own[0]}`, `{own[1]}` or both"
             )
     moments = _times(times)
-    components = component_names(cell)
+    components = cell.kinematics.components
     gradient, flux = (_table(n, given.get(n), len(moments), cell, components) for n in own)
     if given.get(own[0]) is None and given.get(own[1]) is None:
         raise InputError(f"`{own[0]}` or `{own[1]}` must be given, but neither is")
