@@ -83,7 +83,7 @@ def memory_of(plan: Plan) -> Memory:
             disc = _under(request.cell, boundary)
             own = boundary == request.cell.boundary
             states = _fluctuations(disc) if own and request.cases else 0
-            parts = _solving(disc, states, through=boundary == "through")
+            parts = _solving(disc, states)
             stages[f"{name}, {boundary}"] = {**always, "fields": kept, **parts}
             kept += states
     unreturned = max((sum(s.values()) - sum(always.values()) for s in stages.values()), default=0)
@@ -197,17 +197,14 @@ def _workspace(disc: Discretisation) -> int:
     return 3 * d * node + d * node // 2 + green + fluxes
 
 
-def _solving(disc: Discretisation, states: int, through: bool) -> dict[str, int]:
-    """Return what lives in the last load case, or when the fields are set aside after it.
-
-    Transport through the cell is a problem for each axis, of which two meet.
-    """
+def _solving(disc: Discretisation, states: int) -> dict[str, int]:
+    """Return what lives in the last load case, or when the fields are set aside after it."""
     node = _doubles(disc.nodes)
     forces = 2 * disc.unknowns * node
     passing = disc.unknowns * node + 5 * node // 2  # the transforms' own copies
     factor = _UNRETURNED if _is_small(disc) else 1.0
     parts = {
-        "solver": _workspace(disc) * (2 if through else 1) + passing,
+        "solver": _workspace(disc) + passing,
         "solutions": _fluctuations(disc) + max(forces, states),
     }
     return {name: int(factor * size) for name, size in parts.items()}
