@@ -180,3 +180,20 @@ def test_what_did_not_converge_is_no_number():
 def test_derivative_of_what_did_not_converge_is_no_number():
     slope = jax.grad(energy_unconverged)(CONDUCTION)
     assert np.all(np.isnan(slope))
+
+
+@pytest.mark.parametrize("axis", ["x", "y", "z"])
+def test_tangents_of_loads_that_need_no_fluctuation(axis: str) -> None:
+    """Along the layers all forces are rounding; solved for, they must not be blown up."""
+    from scalebridge.analytic import Laminate
+
+    laws = {
+        "a": sb.laws.IsotropicElastic(E=379.3, nu=0.1),
+        "b": sb.laws.IsotropicElastic(E=68.3, nu=0.3),
+    }
+    for shape in ((4, 4, 8), (8, 4, 4), (4, 8, 4)):
+        micro = sb.generate.laminate(shape, (0.25, 0.75), axis=axis, names=("a", "b"))
+        shares = list(micro.volume_fractions.values())
+        exact = np.asarray(Laminate(list(laws.values()), shares, axis).modulus)
+        found = np.asarray(sb.Cell(micro, laws).tangent())
+        np.testing.assert_allclose(found, exact, rtol=0, atol=1e-11 * exact.max())

@@ -54,12 +54,13 @@ def conjugate_gradients(
 
     Where A shows negative curvature the iteration ends at the x reached, in the first
     iteration with the preconditioned right-hand side: a direction of descent either way
-    (Steihaug 1983).
+    (Steihaug 1983). It ends too where the preconditioner, which may be singular with A, sees
+    nothing of the residual: what is left is rounding, and would be blown up.
     """
 
     def unfinished(carry: Any) -> Array:
-        _, r, _, _, count, curved = carry
-        return (dot(r, r) > target**2) & (count < iterations) & ~curved
+        _, r, _, rz, count, curved = carry
+        return (dot(r, r) > target**2) & (count < iterations) & ~curved & (rz > 0)
 
     def body(carry: Any) -> Any:
         x, r, p, rz, count, _ = carry
