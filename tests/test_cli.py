@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -21,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command import Outcome, command, the_one_error
-from scalebridge import upscaling
+from scalebridge import cli, upscaling
 from scalebridge.cli import main
 from scalebridge.errors import Interrupted
 from scalebridge.study.console import BarProgress, PlainProgress, show_sweep
@@ -479,6 +481,23 @@ def test_faults_of_ours_get_one_line_and_a_traceback_on_request(
 
     monkeypatch.setattr(upscaling, "effective", too_large)
     assert "not enough memory; crop or coarsen" in the_one_error(run(*words), code=1)
+
+
+def test_an_interrupt_inside_a_callback_of_the_interpreter_is_not_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt), cli._stoppable() as came:  # noqa: PT012
+        del thing  # the interpreter drops what its callback raises
+        for _ in range(1000):
+            time.sleep(0.01)
+    assert kept() is None
+    assert came == [signal.SIGINT] * 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -6,10 +6,12 @@ errors in the arguments answer at once.
 
 from __future__ import annotations
 
+import _thread
 import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -402,12 +404,12 @@ def _as_option(argument: re.Match[str]) -> str:
 
 
 @contextmanager
-def _stoppable() -> Iterator[list[int]]:
+def _stoppable() -> Iterator[list[signal.Signals]]:
     """Let SIGTERM stop the program as Ctrl-C does; the list tells which of them came."""
-    came: list[int] = []
+    came: list[signal.Signals] = []
 
     def stop(number: int, _frame: object) -> None:
-        came.append(number)
+        came.append(signal.Signals(number))
         raise KeyboardInterrupt
 
     heeded = [signal.SIGTERM]
@@ -415,9 +417,24 @@ def _stoppable() -> Iterator[list[int]]:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         heeded.append(signal.SIGINT)
     before = {number: signal.signal(number, stop) for number in heeded}
+    tell = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        """Repeat an interrupt that came inside a callback of the interpreter, which drops it."""
+        if isinstance(lost.exc_value, KeyboardInterrupt) and came:
+            threading.Timer(0.01, repeat, [came[-1]]).start()
+        else:
+            tell(lost)
+
+    def repeat(number: signal.Signals) -> None:
+        if signal.getsignal(number) is stop:
+            _thread.interrupt_main(number)
+
+    sys.unraisablehook = again
     try:
         yield came
     finally:
+        sys.unraisablehook = tell
         for number, handler in before.items():
             signal.signal(number, handler)
 
