@@ -23,6 +23,7 @@ _HOMES = {
     "Interrupted": "errors",
     "Microstructure": "microstructure",
     "Solver": "cell",
+    "Structure": "structure",
     "bounds": "upscaling",
     "effective": "upscaling",
     "generate": "microstructure",
@@ -32,7 +33,16 @@ _HOMES = {
     "plot_estimates": "study.estimates",
     "read": "microstructure",
 }
-_SUBPACKAGES = ("analytic", "cell", "errors", "laws", "microstructure", "tensors", "upscaling")
+_SUBPACKAGES = (
+    "analytic",
+    "cell",
+    "errors",
+    "laws",
+    "microstructure",
+    "structure",
+    "tensors",
+    "upscaling",
+)
 
 __all__ = [
     "Cell",
@@ -43,6 +53,7 @@ __all__ = [
     "Interrupted",
     "Microstructure",
     "Solver",
+    "Structure",
     "__version__",
     "analytic",
     "bounds",
@@ -54,6 +65,7 @@ __all__ = [
     "open",
     "plot_estimates",
     "read",
+    "structure",
     "tensors",
 ]
 
@@ -71,10 +83,11 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from scalebridge import analytic, laws, tensors
+    from scalebridge import analytic, laws, structure, tensors
     from scalebridge.cell import Cell, Solver
     from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
+    from scalebridge.structure import Structure
     from scalebridge.study.cards import material_card
     from scalebridge.study.checkpoint import Checkpoint
     from scalebridge.study.estimates import plot_estimates

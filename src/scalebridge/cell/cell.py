@@ -330,6 +330,8 @@ class Cell(Law):
         *,
         tolerance: float | None = None,
         tangents: bool = False,
+        guess: Any = None,
+        free: Any = None,
     ) -> Batch:
         """Average fluxes under many average gradients at once, each from a state of its own.
 
@@ -344,7 +346,12 @@ class Cell(Law):
         tolerance : float, optional
             That of the cell by default.
         tangents : bool
-            Give the consistent tangents too.
+            Give the consistent tangents too, with respect to all components.
+        guess : Guess, optional
+            Where to start: `Batch.guess` of a call under gradients near by.
+        free : (component,) bool, optional
+            Components that the average flux vanishes in, and whose average gradient the cell
+            finds, as those across a sheet in plane stress.
 
         Returns
         -------
@@ -362,7 +369,9 @@ class Cell(Law):
         """
         accuracy = self.tolerance if tolerance is None else tolerance
         checks.check_tolerance("tolerance", accuracy)
-        return batch.respond_batch(self, gradients, states, dt, accuracy, tangents)
+        return batch.respond_batch(
+            self, gradients, states, dt, accuracy, tangents, guess=guess, free=free
+        )
 
 
 def _turn(modulus: Array, rotation: Array, physics: str) -> Array:

@@ -207,15 +207,32 @@ def consistent_tangent(
 ) -> Array:
     """Return the tangent of the average flux at a solved state, (component, component).
 
-    One linear solve for each component: ∂σ̄/∂ē = ⟨C⟩ + ⟨C B ∂u/∂ē⟩.
+    One linear solve for each component k: with w_k the unit gradient and the fluctuation that
+    it causes, the tangent is ⟨C w_k⟩. Where the laws' tangents are symmetric it is the energy
+    ⟨w_j · C · w_k⟩, whose error is the square of that of w.
+
+    Parameters
+    ----------
+    tolerance : float
+        Relative residual of the linear solves.
     """
     tangent = all_driven(found, x, driving, states)
+    symmetric = found.constituents.is_symmetric
 
-    def column(unit: Array) -> Array:
+    def column(unit: Array) -> Any:
         whole = Unknowns(fluctuation(tangent, unit, tolerance), unit * found.root)
-        return tangent(whole).e / found.root
+        return (whole.u, tangent(whole)) if symmetric else tangent(whole).e
 
-    return jax.lax.map(column, jnp.eye(found.disc.components)).T
+    units = jnp.eye(found.disc.components)
+    if not symmetric:
+        return jax.lax.map(column, units).T / found.root
+    fields, forces = jax.lax.map(column, units)
+    corrections = sum(
+        jnp.tensordot(u.reshape(len(units), -1), f.reshape(len(units), -1), (1, 1))
+        for u, f in zip(fields, forces.u, strict=True)
+    )
+    energies = forces.e.T / found.root + corrections / found.disc.voxels
+    return 0.5 * (energies + energies.T)
 
 
 def all_driven(found: Equations, x: Unknowns, driving: Driving, states: States) -> Tangent:

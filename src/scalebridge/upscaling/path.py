@@ -72,7 +72,7 @@ def parse_path(
                 f"`{name}` is not what a cell of {physics} is driven by; "
                 f"give `{own[0]}`, `{own[1]}` or both"
             )
-    moments = _times(times)
+    moments = parse_times(times)
     components = cell.kinematics.components
     gradient, flux = (_table(n, given.get(n), len(moments), cell, components) for n in own)
     if given.get(own[0]) is None and given.get(own[1]) is None:
@@ -89,7 +89,8 @@ def parse_path(
     return Path(moments, gradient, flux, free, components)
 
 
-def _times(times: Any) -> np.ndarray:
+def parse_times(times: Any) -> np.ndarray:
+    """Return times that are numbers and increase."""
     try:
         array = np.asarray(times, float)
     except (TypeError, ValueError):

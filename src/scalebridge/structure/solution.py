@@ -1,0 +1,101 @@
+"""What a structure did: nodal fields, reactions, energies and the evidence, by time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalebridge.errors import InputError
+from scalebridge.structure.newton import Iteration
+from scalebridge.structure.space import Space
+
+
+@dataclass(frozen=True, repr=False)
+class Solution:
+    """Response of a structure to its loads.
+
+    Attributes
+    ----------
+    physics : str
+    space : Space
+        Its mesh, `nodes` and `points`.
+    times : (step,)
+        Times reached.
+    field : (step, node, component)
+        Displacement, or the conducted quantity with one component.
+    reactions : mapping of support to (step, component)
+        Resultant forces on the body (conduction: flow into it); a node that two supports
+        share is counted with each.
+    work, stored, dissipated : (step,)
+        Energies from the beginning: work of loads and supports by the trapezoidal rule, stored
+        by the laws and dissipated in them.
+    fields : mapping of step to mapping of region to dict of (element, point, component)
+        "gradient", "flux", and "energy", "dissipation" (element, point), of the rows kept.
+    iterations : tuple of tuples of tuples of Iteration
+        By step and substep: the table of residuals.
+    states : mapping of region to pytree
+        Of the points at the last time.
+    converged : bool
+    message : str
+        Empty, or what went wrong and what to do about it.
+    timings : dict of str to float [s]
+        "micro" in the laws and cells, "assembly", "linear", and "total".
+    """
+
+    physics: str
+    space: Space
+    times: np.ndarray
+    field: np.ndarray
+    reactions: Mapping[str, np.ndarray]
+    work: np.ndarray
+    stored: np.ndarray
+    dissipated: np.ndarray
+    fields: Mapping[int, dict[str, dict[str, np.ndarray]]]
+    iterations: tuple[tuple[tuple[Iteration, ...], ...], ...]
+    states: Mapping[str, Any]
+    converged: bool = True
+    message: str = ""
+    timings: Mapping[str, float] | None = None
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """Displacements of the nodes, (step, node, dim)."""
+        if self.physics == "conduction":
+            raise InputError("a structure in conduction has no displacement; use `temperature`")
+        return self.field
+
+    @property
+    def temperature(self) -> np.ndarray:
+        """The conducted quantity at the nodes, (step, node)."""
+        if self.physics != "conduction":
+            raise InputError("a structure in mechanics has no temperature; use `displacement`")
+        return self.field[..., 0]
+
+    def at(self, place: Any) -> np.ndarray:
+        """Return the field at the node nearest to a place, (step, component)."""
+        distance = np.linalg.norm(self.space.nodes - np.asarray(place, float), axis=1)
+        return self.field[:, int(np.argmin(distance))]
+
+    def table(self, step: int = -1) -> str:
+        """Return the residuals of a step as text, a line for each iteration."""
+        lines = ["substep  iteration  residual   micro tolerance  slowest micro problem"]
+        for number, substep in enumerate(self.iterations[step], start=1):
+            for k, line in enumerate(substep):
+                residual = "   (lift)" if np.isinf(line.residual) else f"{line.residual:9.2e}"
+                lines.append(
+                    f"{number:7d}  {k:9d}  {residual}  {line.tolerance:15.1e}  {line.work:6d}"
+                )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        steps = len(self.times) - 1
+        newton = sum(len(substep) - 1 for row in self.iterations for substep in row)
+        state = "" if self.converged else f"\nNOT CONVERGED: {self.message}"
+        return (
+            f"Solution in {self.physics}, {len(self.space.nodes)} nodes, {steps} steps to t = "
+            f"{self.times[-1]:g}, {newton} Newton iterations\nwork {self.work[-1]:.6g}, stored "
+            f"{self.stored[-1]:.6g}, dissipated {self.dissipated[-1]:.6g}{state}"
+        )
