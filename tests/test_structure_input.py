@@ -69,6 +69,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"order": 3}, "`order` must be 1 or 2"),
     ({"thickness": 0.0}, "`thickness` must be a number > 0"),
+    ({"tangent": "numerical"}, "`tangent` must be one of exact, perturbation, forward"),
     ({"linear_solver": "mumps"}, "`linear_solver` must be one of"),
     ({"linear_solver": "pardiso"}, "pypardiso"),
     ({"supports": {"lfet": "fixed"}}, "did you mean 'left'"),

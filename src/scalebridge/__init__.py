@@ -28,10 +28,12 @@ _HOMES = {
     "effective": "upscaling",
     "generate": "microstructure",
     "load": "upscaling",
+    "localize": "structure",
     "material_card": "study.cards",
     "open": "study.opened",
     "plot_estimates": "study.estimates",
     "read": "microstructure",
+    "write_solution": "study.solution_file",
 }
 _SUBPACKAGES = (
     "analytic",
@@ -61,12 +63,14 @@ __all__ = [
     "generate",
     "laws",
     "load",
+    "localize",
     "material_card",
     "open",
     "plot_estimates",
     "read",
     "structure",
     "tensors",
+    "write_solution",
 ]
 
 
@@ -87,9 +91,10 @@ if TYPE_CHECKING:
     from scalebridge.cell import Cell, Solver
     from scalebridge.errors import ConvergenceError, InputError, Interrupted
     from scalebridge.microstructure import Microstructure, generate, read
-    from scalebridge.structure import Structure
+    from scalebridge.structure import Structure, localize
     from scalebridge.study.cards import material_card
     from scalebridge.study.checkpoint import Checkpoint
     from scalebridge.study.estimates import plot_estimates
     from scalebridge.study.opened import open
+    from scalebridge.study.solution_file import write_solution
     from scalebridge.upscaling import Effective, bounds, effective, load

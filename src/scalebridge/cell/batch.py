@@ -33,6 +33,7 @@ _SHRINK = 4  # a portion is packed when so few are left: sizes 32, 8, 2
 _THREADS = 8
 _SAME = 1e-12  # moduli that differ by rounding only
 _TANGENT = 1e-8  # relative accuracy of tangents
+_MODES = 1e-11  # residual of the answers of virgin cells
 
 
 class Guess(NamedTuple):
@@ -101,7 +102,7 @@ def virgin(equations: Equations, before: CellState, free: Array, dt: Array) -> V
     x = Unknowns(before.fluctuation, jnp.zeros(size))
     driving = Driving(before.gradient, jnp.zeros(size), jnp.diag(free), dt)
     tangent = nonlinear.all_driven(equations, x, driving, before.phases)
-    modes = jax.lax.map(lambda unit: nonlinear.fluctuation(tangent, unit, _TANGENT), jnp.eye(size))
+    modes = jax.lax.map(lambda unit: nonlinear.fluctuation(tangent, unit, _MODES), jnp.eye(size))
     whole = nonlinear.consistent_tangent(equations, x, driving, before.phases, _TANGENT)
     return Virgin(modes, tangent.moduli, whole, dt)
 

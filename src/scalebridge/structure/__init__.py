@@ -1,6 +1,7 @@
 """The macroscopic problem: bodies on finite element meshes, whose law may be a Cell (FE²)."""
 
 from scalebridge import _runtime as _runtime
+from scalebridge.structure.localization import Localized, localize
 from scalebridge.structure.marching import StepProgress
 from scalebridge.structure.meshes import (
     annulus,
@@ -15,6 +16,7 @@ from scalebridge.structure.solution import Solution
 from scalebridge.structure.structure import Structure
 
 __all__ = [
+    "Localized",
     "Solution",
     "StepProgress",
     "Structure",
@@ -22,6 +24,7 @@ __all__ = [
     "annulus",
     "box",
     "cooks_membrane",
+    "localize",
     "plate_with_hole",
     "read_mesh",
     "read_points",

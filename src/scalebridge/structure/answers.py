@@ -18,10 +18,16 @@ from jax import Array
 
 from scalebridge import tensors
 from scalebridge.cell import nonlinear
-from scalebridge.cell.batch import Virgin, respond_batch, virgin
+from scalebridge.cell.batch import Batch, Virgin, respond_batch, virgin
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.sections import Section
 from scalebridge.laws.protocol import Kinematics, Law
+
+#: How the tangents of cells are found: by the implicit function theorem, by central differences
+#: ("perturbation"), or by forward differences.
+TANGENTS = ("exact", "perturbation", "forward")
+_STEP = 1e-4  # of the gradient, in differences
+_PERTURBED = 1e-9  # micro tolerance that differences need
 
 
 class Answers(NamedTuple):
@@ -183,10 +189,18 @@ class CellPoints(Points):
         From the axes of the cell to those of the structure.
     free : (component,) bool
         Average gradients that the cell is free to choose, so that their flux vanishes.
+    tangent : one of `TANGENTS`
     """
 
-    def __init__(self, cell: Cell, count: int, turns: np.ndarray | None, free: np.ndarray) -> None:
-        self.cell, self.count, self.free = cell, count, free
+    def __init__(
+        self,
+        cell: Cell,
+        count: int,
+        turns: np.ndarray | None,
+        free: np.ndarray,
+        tangent: str = "exact",
+    ) -> None:
+        self.cell, self.count, self.free, self.tangent = cell, count, free, tangent
         self.kinematics, self.is_symmetric = cell.kinematics, cell.is_symmetric
         self.turns = None if turns is None else gradient_turns(cell.kinematics, turns)
         self._linearised: Virgin | None = None
@@ -218,20 +232,25 @@ class CellPoints(Points):
         turned = gradients
         if self.turns is not None:
             turned = (self.turns @ gradients[..., None])[..., 0]
+        perturbed = accuracy is not None and self.tangent != "exact"
+        if perturbed:
+            tolerance = min(tolerance, _PERTURBED)
         found = respond_batch(
             self.cell,
             turned,
             states,
             dt,
             tolerance,
-            accuracy is not None,
+            accuracy is not None and not perturbed,
             guess=guess,
             free=self.free,
             virgin=self._virgin(dt),
             accuracy=accuracy or 1.0,
         )
         flux, slopes = np.asarray(found.response.flux), found.tangents
-        if slopes is not None and self.free.any():
+        if perturbed:
+            slopes = self._perturbed(turned, states, dt, found)
+        elif slopes is not None and self.free.any():
             slopes = condense(slopes, self.free)
         if self.turns is not None:
             back = np.swapaxes(self.turns, -1, -2)
@@ -246,6 +265,35 @@ class CellPoints(Points):
             found.guess,
             found.krylov,
         )
+
+    def _perturbed(self, gradients: np.ndarray, states: Any, dt: float, found: Batch) -> np.ndarray:
+        """Return tangents by differences, from micro problems that start at the solved one."""
+        size = np.linalg.norm(gradients - self.kinematics.rest, axis=1)
+        step = _STEP * np.maximum(size, size.max() or 1.0)[:, None]
+        flux, guess = np.asarray(found.response.flux), found.guess
+        slopes = np.zeros((*flux.shape, flux.shape[1]))
+
+        def at(change: np.ndarray) -> np.ndarray:
+            moved = respond_batch(
+                self.cell,
+                gradients + step * change,
+                states,
+                dt,
+                _PERTURBED,
+                False,
+                guess=guess,
+                free=self.free,
+                virgin=self._virgin(dt),
+            )
+            return np.asarray(moved.response.flux)
+
+        for column in np.flatnonzero(~self.free):
+            unit = np.eye(flux.shape[1])[column]
+            if self.tangent == "forward":
+                slopes[:, :, column] = (at(unit) - flux) / step
+            else:
+                slopes[:, :, column] = (at(unit) - at(-unit)) / (2 * step)
+        return slopes
 
 
 def gradient_turns(kinematics: Kinematics, turns: np.ndarray) -> np.ndarray:
@@ -283,6 +331,7 @@ def points_of(
     plane: str | None,
     count: int,
     turns: np.ndarray | None,
+    tangent: str = "exact",
 ) -> Points:
     """Return the points of a law in a structure.
 
@@ -293,6 +342,8 @@ def points_of(
     plane : "strain", "stress", "axisymmetric" or None
     turns : (3, 3) or (point, 3, 3), optional
         Orientation of the material.
+    tangent : one of `TANGENTS`
+        Of cells.
     """
     if isinstance(law, Cell):
         free = np.zeros(law.kinematics.size, bool)
@@ -306,7 +357,7 @@ def points_of(
             return LinearPoints(
                 law.kinematics, condense(modulus, free) if free.any() else modulus, count
             )
-        return CellPoints(law, count, turns, free)
+        return CellPoints(law, count, turns, free, tangent)
     wide = plane == "axisymmetric" or physics == "conduction"
     seen = law.kinematics if wide else Kinematics(physics, min(dim, law.kinematics.dim))
     section = Section(law, seen, plane if plane == "stress" else None)

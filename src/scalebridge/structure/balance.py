@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import bsr_array
 
+from scalebridge.laws.protocol import Law
 from scalebridge.structure import linear
 from scalebridge.structure.answers import Answers, Points
 from scalebridge.structure.assembly import Pattern, element_matrices
@@ -25,7 +26,10 @@ class Region:
     Attributes
     ----------
     name : str
+    law : Law
     elements : (n,) int
+    turns : (3, 3), (point, 3, 3) or None
+        Orientation of the material.
     operator : (component, component of the field · direction)
         M of the law's gradient.
     points : Points
@@ -33,9 +37,16 @@ class Region:
     """
 
     name: str
+    law: Law
     elements: np.ndarray
+    turns: np.ndarray | None
     operator: np.ndarray
     points: Points
+
+    def gradients(self, u: np.ndarray, space: Space) -> np.ndarray:
+        """Return the gradients at the points, (point, component)."""
+        local = space.gather(u, self.elements) @ self.operator.T + self.points.kinematics.rest
+        return local.reshape(-1, len(self.operator))
 
 
 class Trial(NamedTuple):
@@ -107,12 +118,7 @@ class Balance:
 
     def gradients(self, u: np.ndarray) -> list[np.ndarray]:
         """Return the gradients at the points of each region, (point, component)."""
-        found = []
-        for region in self.regions:
-            slopes = self.space.gather(u, region.elements)
-            local = slopes @ region.operator.T + region.points.kinematics.rest
-            found.append(local.reshape(-1, len(region.operator)))
-        return found
+        return [region.gradients(u, self.space) for region in self.regions]
 
     def trial(
         self,

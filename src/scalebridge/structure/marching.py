@@ -273,6 +273,7 @@ class _Run:
         return Solution(
             physics=self.physics,
             space=self.balance.space,
+            regions=self.balance.regions,
             times=column("time"),
             field=column("u"),
             reactions={n: np.array([row["reactions"][n] for row in rows]) for n in names},

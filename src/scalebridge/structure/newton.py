@@ -102,12 +102,13 @@ def solve(
             return Attempt(trial, True, tuple(lines))
         if not trial.is_finite or len(lines) > most:
             break
+        if held:
+            micro = max(tight, min(micro, _SHARE * trial.relative**2))
         trial = evaluate.with_tangents(trial, micro)
         blocks = balance.stiffness(trial, moment.t, moment.share)
         direction = balance.solve(blocks, trial.residual, lift)
         if not np.all(np.isfinite(direction)):
             break
-        micro = max(tight, min(micro, _SHARE * trial.relative**2 if held else micro))
         trial, length = _search(evaluate, trial, direction, micro, tolerance, held)
     return Attempt(trial, False, tuple(lines))
 
@@ -137,7 +138,7 @@ class _Evaluate:
         return trial
 
     def with_tangents(self, trial: Trial, micro: float) -> Trial:
-        """Return the same trial with tangents; the micro problems are solved already."""
+        """Return the same trial with tangents, and with fluxes as good as the next step needs."""
         if all(answer.tangents is not None for answer in trial.answers):
             return trial
         # An error δ of the tangent leaves δ r of the residual r.

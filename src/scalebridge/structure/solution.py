@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.errors import InputError
+from scalebridge.structure.balance import Region
 from scalebridge.structure.newton import Iteration
 from scalebridge.structure.space import Space
 
@@ -22,6 +23,8 @@ class Solution:
     physics : str
     space : Space
         Its mesh, `nodes` and `points`.
+    regions : tuple of Region
+        Their names, laws and elements.
     times : (step,)
         Times reached.
     field : (step, node, component)
@@ -47,6 +50,7 @@ class Solution:
 
     physics: str
     space: Space
+    regions: tuple[Region, ...]
     times: np.ndarray
     field: np.ndarray
     reactions: Mapping[str, np.ndarray]

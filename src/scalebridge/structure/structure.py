@@ -11,10 +11,10 @@ import skfem
 from scalebridge._runtime import require_double_precision
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.checks import check_tolerance
-from scalebridge.errors import InputError
+from scalebridge.errors import InputError, did_you_mean
 from scalebridge.laws.protocol import Law
 from scalebridge.structure import linear, marching
-from scalebridge.structure.answers import points_of, spread_turns
+from scalebridge.structure.answers import TANGENTS, points_of, spread_turns
 from scalebridge.structure.balance import Balance, Region
 from scalebridge.structure.kinematic import gradient_operator
 from scalebridge.structure.loads import find_loads
@@ -62,6 +62,9 @@ class Structure:
     thickness : float
         Of a 2D structure [length].
     linear_solver : "auto", "direct", "multigrid" or "pardiso"
+    tangent : "exact", "perturbation" or "forward"
+        Of cells: by one linear solve for each component, or, to compare, by central or forward
+        differences, which solve the nonlinear micro problem again.
 
     Raises
     ------
@@ -95,6 +98,7 @@ class Structure:
         orientation: Mapping[str, Any] | None = None,
         thickness: float = 1.0,
         linear_solver: str = "auto",
+        tangent: str = "exact",
     ) -> None:
         require_double_precision()
         linear.check_method(linear_solver)
@@ -105,6 +109,11 @@ class Structure:
             )
         if not (isinstance(thickness, int | float) and 0 < thickness < np.inf):
             raise InputError(f"`thickness` must be a number > 0, but is {thickness!r}")
+        if tangent not in TANGENTS:
+            raise InputError(
+                f"`tangent` must be one of {', '.join(TANGENTS)}, but is {tangent!r}"
+                f"{did_you_mean(tangent, TANGENTS)}"
+            )
         self.physics = _physics_of(laws)
         self.plane = _checked_plane(plane, self.physics, mesh.dim())
         axisymmetric = plane == "axisymmetric"
@@ -119,7 +128,8 @@ class Structure:
         self.balance = Balance(
             space=self.space,
             regions=tuple(
-                self._region(name, law, (orientation or {}).get(name)) for name, law in laws.items()
+                self._region(name, law, (orientation or {}).get(name), tangent)
+                for name, law in laws.items()
             ),
             supports=held,
             loads=find_loads(self.space, self.places, loads or {}, self.physics, float(thickness)),
@@ -129,7 +139,7 @@ class Structure:
         for name in orientation or {}:
             self.places.check(name, ("regions",), "orientation")
 
-    def _region(self, name: str, law: Law, turns: Any) -> Region:
+    def _region(self, name: str, law: Law, turns: Any, tangent: str) -> Region:
         dim, elements = self.space.dim, self.places.regions[name]
         _check_fit(name, law, self.physics, dim, self.plane)
         count = self.space.weights.shape[1]
@@ -145,9 +155,10 @@ class Structure:
             if not np.allclose(np.moveaxis(square, (0, 1), (-2, -1)), np.eye(3), atol=1e-8):
                 raise InputError(f"`orientation[{name!r}]` must be rotations, but is not")
             given = spread_turns(given, elements, count)
-        points = points_of(law, self.physics, dim, self.plane, len(elements) * count, given)
+        total = len(elements) * count
+        points = points_of(law, self.physics, dim, self.plane, total, given, tangent)
         operator = gradient_operator(points.kinematics, dim, self.plane == "axisymmetric")
-        return Region(name, elements, operator, points)
+        return Region(name, law, elements, given, operator, points)
 
     def solve(
         self,
