@@ -520,3 +520,57 @@ def test_tables_ramps_and_functions_of_time() -> None:
     np.testing.assert_allclose(solve(table), [0, 4, 2, 0])
     np.testing.assert_allclose(solve({"times": [0.0, 1.0], "values": [0.0, 4.0]}), [0, 4, 4, 4])
     np.testing.assert_allclose(solve(lambda x, t: t**2), [0, 1, 4, 16])
+
+
+def balloon_pressure(inner: np.ndarray, A: float, B: float) -> np.ndarray:
+    """Pressure in an incompressible neo-Hookean shell, μ = 1 (Green & Zerna 1954)."""
+    outer = (B**3 + (inner**3 - 1) * A**3) ** (1 / 3) / B
+
+    def part(stretch: np.ndarray) -> np.ndarray:
+        return 2 / stretch + 1 / (2 * stretch**4)
+
+    return part(outer) - part(inner)
+
+
+def test_a_balloon_beyond_its_largest_pressure() -> None:
+    nu = 0.4995
+    part = sb.Structure(
+        annulus(1.0, 1.3, 2, 6, curved=True),
+        {"body": sb.laws.NeoHookean(E=2 * (1 + nu), nu=nu)},
+        supports={"left": "symmetry", "bottom": "symmetry"},
+        loads={"inner": {"pressure": 1.0}},
+        plane="axisymmetric",
+        order=2,
+    )
+    solution = part.trace(steps=16)
+    stretch = 1 + solution.at((1.0, 0.0))[:, 0]
+    pressure = solution.times  # the ramp reaches 1 at 1
+    peak = int(np.argmax(pressure))
+    assert 3 < peak < len(pressure) - 4
+    assert np.all(np.diff(stretch) > 0.03)
+    # Elements and compressibility, 1 − 2ν over the strains, leave some 1e-3 of the stresses.
+    np.testing.assert_allclose(pressure, balloon_pressure(stretch, 1.0, 1.3), atol=5e-3 * 0.32)
+    np.testing.assert_allclose(solution.work[-1], solution.stored[-1], rtol=0.02)
+
+
+def test_a_path_that_is_complete_and_one_that_fails() -> None:
+    part = sb.Structure(
+        rectangle((1.0, 1.0), (2, 1)),
+        {"body": sb.laws.NeoHookean(E=1.0, nu=0.3)},
+        supports={"left": "fixed", "right": {"x": 0.4}},
+        plane="strain",
+    )
+    solution = part.trace(steps=40, first=0.2)
+    assert solution.times[-1] >= 1.0
+    share = solution.times[-1]
+    direct = part.solve([0.0, 1.0])
+    right = np.isclose(part.space.nodes[:, 0], 1.0)
+    np.testing.assert_allclose(solution.displacement[-1][right, 0], 0.4 * share, rtol=1e-5)
+    assert solution.reactions["right"][-1, 0] > direct.reactions["right"][-1, 0]
+    with pytest.raises(sb.InputError, match="`first` must lie between 0 and 1"):
+        part.trace(first=2.0)
+    with pytest.raises(sb.InputError, match="`steps` must be a whole number"):
+        part.trace(steps=0)
+    partial = part.trace(first=1.0, newton_iterations=1, cuts=0, throw=False)
+    assert "is kept" in partial.message
+    assert len(partial.times) == 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from scalebridge.errors import ConvergenceError, InputError, Interrupted
 from scalebridge.structure import newton
+from scalebridge.structure.arc_length import Arc, Follower, Ramp
 from scalebridge.structure.balance import Balance, Trial
 from scalebridge.structure.newton import Attempt, Iteration, Moment
 from scalebridge.structure.places import Places
@@ -81,6 +82,53 @@ def march(
     return run.result("")
 
 
+def trace(
+    balance: Balance,
+    span: tuple[float, float],
+    *,
+    steps: int,
+    first: float,
+    physics: str,
+    tolerance: float,
+    newton_iterations: int,
+    cuts: int,
+    places: Places,
+    throw: bool,
+) -> Solution:
+    """Follow an equilibrium path; see `Structure.trace`."""
+    times = parse_times(span)
+    run = _Run(balance, times, physics, set(), places, None)
+    ramp = Ramp(float(times[0]), float(times[1]), float(times[1] - times[0]) / steps)
+    follower = Follower(balance, ramp, tolerance, newton_iterations)
+    trial = run.first_trial
+    length = shortest = follower.first_length(trial, run.now.states, first)
+    shortest *= 0.5**cuts
+    message = ""
+    try:
+        for row in range(1, steps + 1):
+            arc = run.arc(follower, length)
+            while not arc.attempt.converged and length > shortest:
+                length /= 2
+                arc = run.arc(follower, length)
+            if not arc.attempt.converged:
+                message = (
+                    f"step {row} along the path failed even when cut to a length of {length:.3g}; "
+                    f"the path up to share {run.now.moment.share:.4g} of the loads is kept"
+                )
+                break
+            run.follow(row, arc, ramp)
+            length = follower.next_length(arc)
+            trial = arc.attempt.trial
+            if arc.share >= 1.0:
+                break
+    except KeyboardInterrupt:
+        raise Interrupted(run.result("interrupted by the user")) from None
+    run.keep_fields(trial)
+    if message and throw:
+        raise ConvergenceError(message, run.result(message))
+    return run.result(message)
+
+
 class _Run:
     """The steps of a structure, and what is known at each time."""
 
@@ -101,7 +149,7 @@ class _Run:
         states = balance.virgin()
         trial = balance.trial(u, states, *rest, tolerance=1e-3, accuracy=None, guesses={})
         self.now = _Committed(u, states, {}, trial.internal, rest, None, None)
-        self.first = self._energy(trial)
+        self.first_trial, self.first = trial, self._energy(trial)
         self.rows: list[dict[str, Any]] = []
         self.iterations: list[tuple[tuple[Iteration, ...], ...]] = [()]
         self.fields: dict[int, dict[str, dict[str, np.ndarray]]] = {}
@@ -115,7 +163,7 @@ class _Run:
         table: list[tuple[Iteration, ...]] = []
         while done < 1.0:
             length = min(length, 1.0 - done)
-            t = float(start + (done + length) * (end - start))
+            t = float(end if done + length >= 1.0 else start + (done + length) * (end - start))
             share = (t - self.times[0]) / (self.times[-1] - self.times[0])
             moment = Moment(t, float(share), float(length * (end - start)))
             attempt = self._attempt(row, moment, tolerance, most)
@@ -126,15 +174,37 @@ class _Run:
                     return self._failure(row, moment, attempt, smallest)
                 continue
             trial = attempt.trial
-            work += 0.5 * float(
-                np.sum((trial.internal + self.now.internal) * (trial.u - self.now.u))
-            )
+            work += self._work(trial)
             dissipated += self._integral(trial, "dissipation")
             self._commit(trial, moment)
             done, length = done + length, 2 * length
         self.iterations.append(tuple(table))
         self._record(row, trial, work, dissipated)
         return ""
+
+    def arc(self, follower: Follower, length: float) -> Arc:
+        """Try a step along the path."""
+        now = self.now
+        return follower.step(
+            now.u, now.moment.share, now.states, now.guesses, now.increment, length
+        )
+
+    def follow(self, row: int, arc: Arc, ramp: Ramp) -> None:
+        """Commit a step along the path."""
+        trial = arc.attempt.trial
+        work, dissipated = self._work(trial), self._integral(trial, "dissipation")
+        self._commit(trial, ramp.at(arc.share))
+        self.iterations.append((arc.attempt.iterations,))
+        self._record(row, trial, work, dissipated)
+
+    def keep_fields(self, trial: Trial) -> None:
+        """Keep the fields of the last row."""
+        self.fields[len(self.rows) - 1] = self._fields(trial)
+
+    def _work(self, trial: Trial) -> float:
+        """Return the work of the nodal forces since the last committed state."""
+        mean = 0.5 * (trial.internal + self.now.internal)
+        return float(np.sum(mean * (trial.u - self.now.u)))
 
     def _attempt(self, row: int, moment: Moment, tolerance: float, most: int) -> Attempt:
         count = 0
@@ -203,7 +273,7 @@ class _Run:
         reaction = trial.internal - trial.external
         self.rows.append(
             {
-                "time": float(self.times[row]),
+                "time": self.now.moment.t,
                 "u": trial.u,
                 "work": last["work"] + work,
                 "stored": self._energy(trial) - self.first,

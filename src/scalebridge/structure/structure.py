@@ -214,6 +214,57 @@ class Structure:
             throw=throw,
         )
 
+    def trace(
+        self,
+        span: tuple[float, float] = (0.0, 1.0),
+        *,
+        steps: int = 20,
+        first: float = 0.1,
+        tolerance: float = 1e-6,
+        newton_iterations: int = 12,
+        cuts: int = 6,
+        throw: bool = True,
+    ) -> Solution:
+        """Follow the equilibrium path from rest, also where the loads must fall (arc length).
+
+        For laws without rates: steps have no duration of their own. `Solution.times` then tells
+        where on the ramp of the loads each row is, and may go back.
+
+        Parameters
+        ----------
+        span : (float, float)
+            Times at which ramps begin and are complete.
+        steps : int
+            Most steps; the path ends earlier where the loads are complete.
+        first : float
+            Share of the loads that the first step would take if all were linear.
+        tolerance, newton_iterations, cuts, throw
+            As in `solve`.
+
+        References
+        ----------
+        Ramm (1981), Strategies for tracing the nonlinear response near limit points; Crisfield
+        (1981), Comput. Struct. 13, 55.
+        """
+        check_tolerance("tolerance", tolerance)
+        for name, value in (("steps", steps), ("newton_iterations", newton_iterations)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"`{name}` must be a whole number > 0, but is {value!r}")
+        if not 0 < first <= 1:
+            raise InputError(f"`first` must lie between 0 and 1, but is {first!r}")
+        return marching.trace(
+            self.balance,
+            span,
+            steps=steps,
+            first=first,
+            physics=self.physics,
+            tolerance=tolerance,
+            newton_iterations=newton_iterations,
+            cuts=cuts,
+            places=self.places,
+            throw=throw,
+        )
+
 
 def _physics_of(laws: Mapping[str, Law]) -> str:
     if not isinstance(laws, Mapping) or not laws:
