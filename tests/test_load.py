@@ -387,3 +387,10 @@ def test_a_row_that_was_cut_short_begins_anew() -> None:
         sb.load(cell, np.arange(3.0), F=F, progress=stop)
     resumed = sb.load(cell, np.arange(3.0), F=F, start=interrupted.value.partial)
     np.testing.assert_array_equal(resumed.P, whole.P)
+
+
+def test_a_step_that_ends_free_of_stress_still_meets_hill_mandel() -> None:
+    strain = np.zeros((3, 6))
+    strain[1, 0] = 1e-4  # elastic
+    history = sb.load(composite(), [0.0, 1.0, 2.0], strain=strain)
+    assert history.ledger.hill_mandel[-1] < 1e-4

@@ -8,6 +8,12 @@ from scalebridge.upscaling.effective_tensor import Effective, Progress, effectiv
 from scalebridge.upscaling.history import History, Ledger
 from scalebridge.upscaling.loading import LoadProgress, Stepping, load
 from scalebridge.upscaling.local_fields import LocalFields
+from scalebridge.upscaling.sensitivity import (
+    LossGradient,
+    Sensitivities,
+    loss_gradient,
+    sensitivities,
+)
 
 __all__ = [
     "Average",
@@ -19,10 +25,14 @@ __all__ = [
     "Ledger",
     "LoadProgress",
     "LocalFields",
+    "LossGradient",
     "Progress",
+    "Sensitivities",
     "Stepping",
     "bounds",
     "coarse_grained",
     "effective",
     "load",
+    "loss_gradient",
+    "sensitivities",
 ]

@@ -38,6 +38,8 @@ def voxel_fields(
     for voxels, state in zip(constituents.places.voxels, now.states, strict=True):
         for name, leaf in _named(state):
             values = np.asarray(leaf)
+            if not values.size:  # no branches, say
+                continue
             lead = values.shape[:-1]
             mean = values.reshape(*lead, constituents.points, len(voxels)).mean(axis=-2)
             if name not in fields:

@@ -195,6 +195,22 @@ def load(
     return run.run(start, throw)
 
 
+def follow(
+    cell: Cell,
+    path: Path,
+    taken: Callable[[int, substeps.Taken], None],
+    *,
+    tolerance: float,
+    stepping: Stepping,
+    start: History | None = None,
+    committed: Callable[[History], None] | None = None,
+) -> History:
+    """Follow a path as `load` does, and tell each substep that is taken, with its row."""
+    told = [] if committed is None else [committed]
+    run = _Run(cell, path, tolerance, stepping, False, set(), None, told, taken)
+    return run.run(start, throw=True)
+
+
 def _rows(keep: Sequence[int], path: Path) -> set[int]:
     count = len(path.times)
     for row in keep:
@@ -216,10 +232,11 @@ class _Run:
         keep: set[int],
         progress: Callable[[LoadProgress], None] | None,
         committed: Sequence[Callable[[History], None]],
+        taken: Callable[[int, substeps.Taken], None] | None = None,
     ) -> None:
         self.cell, self.path, self.stepping = cell, path, stepping
         self.with_tangents, self.keep = tangents, keep
-        self.progress, self.committed = progress, committed
+        self.progress, self.committed, self.taken = progress, committed, taken
         self.tolerance = jnp.asarray(tolerance, float)
         self.begun = time.perf_counter()
         self.equations = nonlinear.prepare(cell)
@@ -301,6 +318,8 @@ class _Run:
             if fault:
                 return fault
             totals.add(entry)
+            if self.taken is not None:
+                self.taken(row, self._taken(row, share, it.x, driving))
             if share >= 1.0 and self.with_tangents:
                 tight = jnp.asarray(min(1e-8, float(self.tolerance)), float)
                 states = self.now.states
@@ -324,6 +343,11 @@ class _Run:
         pinned = self.cell.kinematics.rest * ~held
         fixed = np.where(held, mean, pinned - free @ pinned)
         return Driving(*(jnp.asarray(v, float) for v in (fixed, flux, free, dt)))
+
+    def _taken(self, row: int, share: float, x: Unknowns, driving: Driving) -> substeps.Taken:
+        held = ~np.isnan(self.path.gradient[row])
+        weights = (jnp.asarray(a, float) for a in (held, 1.0 - share))
+        return substeps.Taken(x, driving, self.now.states, *weights)
 
     def _solve(self, driving: Driving) -> newton.Iterate:
         """Solve a substep; where the extrapolated start is of no use, from the last state."""

@@ -26,6 +26,30 @@ class Entry(NamedTuple):
     level: Array
 
 
+class Taken(NamedTuple):
+    """A substep that was taken, and what it took.
+
+    Attributes
+    ----------
+    x : Unknowns
+        Its solution.
+    driving : Driving
+    states : tuple of pytrees
+        At its start.
+    held : (component,)
+        1 where the row prescribes the average gradient, else 0.
+    left : ()
+        Share of the row after it, 0 for the last: what is prescribed lies between the averages
+        at the row's start, with this weight, and those of the row.
+    """
+
+    x: Unknowns
+    driving: Driving
+    states: Any
+    held: Array
+    left: Array
+
+
 @eqx.filter_jit
 def begin(
     equations: Equations, x: Unknowns, driving: Driving, states: Any, size: Array
@@ -77,7 +101,8 @@ def commit(
     micro = equations.average(jnp.sum(answer.flux * change, axis=0))
     macro = average @ macro_change
     size = equations.size(answer.flux)
-    scale = size * equations.size(change) / equations.disc.voxels
+    # A step may end free of stress.
+    scale = jnp.maximum(size, before.size) * equations.size(change) / equations.disc.voxels
     least = jnp.argmin(answer.dissipation)
     entry = Entry(
         work=0.5 * (average + before.average) @ macro_change,
@@ -85,7 +110,8 @@ def commit(
         hill_mandel=jnp.abs(micro - macro) / jnp.where(scale > 0, scale, 1.0),
         least=answer.dissipation.ravel()[least],
         where=least,
-        level=jnp.abs(macro) + equations.average(jnp.abs(answer.energy) + answer.dissipation),
+        level=jnp.abs(macro)
+        + equations.average(jnp.abs(answer.energy) + jnp.abs(before.energy) + answer.dissipation),
     )
     after = Snapshot(
         states=answer.states,
