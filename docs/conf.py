@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
             "cast_iron.py",
             "cathode.py",
             "fibre_composite.py",
+            "two_scale_plate.py",
             "time_to_accuracy.py",
         ]
     ),
