@@ -362,6 +362,7 @@ def test_truncated_files_are_refused(name: str, share: float, copied: Path) -> N
         lambda s: s["results"]["heat"].pop("evidence"),
         lambda s: s["results"]["heat"].update(tensor="x"),
         lambda s: s.update(results=[1]),
+        lambda s: s.update(loads={"tension": {"names": ["strain", "stress"]}}),
         lambda s: s["run"].clear(),
         lambda s: s["image"].update(phases=None) or s.update(image=[]),
         lambda s: s.update(sweep={"parameters": ["a"], "count": 1, "points": [{"point": 1}]}),

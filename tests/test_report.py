@@ -230,7 +230,7 @@ def test_a_comparison_that_was_not_begun_is_no_evidence(
     ends = {name: bounds.tensors[name] for name in ("Reuss", "Voigt")}
     begun = replace(bounds, tensors=ends)
     assert checks.order_of(begun).verdict == checks.NEUTRAL
-    monkeypatch.setattr(pictures, "_save", lambda _, figure: figure)
+    monkeypatch.setattr(pictures, "save", lambda _, figure: figure)
     figure: Any = pictures.save_bounds("bounds.png", begun)  # type: ignore[arg-type]
     assert figure.axes[0].get_ylim()[1] == pytest.approx(1.05 * ends["Voigt"].max())
 

@@ -720,7 +720,7 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "sweep of the folder": (
         ("laws:", "sweep: {parameters: {output.folder: [a, b]}}\nlaws:"),
-        "study.yaml:6: sweep.parameters.output.folder must lead into microstructure, laws or cells",
+        "study.yaml:6: sweep.parameters.output.folder must lead into microstructure, laws, cells",
     ),
     "sweeps in one another's way": (
         (
@@ -1125,7 +1125,43 @@ def fuzzed_studies() -> list[dict[str, Any]]:
                 },
             }
         )
-    return studies
+    return [*studies, *fuzzed_loads()]
+
+
+def fuzzed_loads() -> list[dict[str, Any]]:
+    """Return small studies of load histories, one of each physics."""
+    j2 = {
+        "type": "j2_plasticity",
+        "E": "70 GPa",
+        "nu": 0.3,
+        "yield_stress": "100 MPa",
+        "hardening": {"type": "voce", "Q": "1 GPa", "b": 20},
+        "kinematic": {"type": "prager", "C": "1 GPa"},
+    }
+    power = {"type": "power_law_conduction", "k": 1, "exponent": 2, "scale": 1}
+    ogden = {"type": "ogden", "mu": [1, -0.1], "alpha": [2, -2], "K": 50}
+    strained = {
+        "time": [0, "1 s", "2 s"],
+        "strain": {"11": [0, 0.01, None]},
+        "stress": {"11": [None, None, 0], "22": 0},
+        "rest": {"strain": 0},
+        "steps": [2, 3],
+    }
+    heated = {"time": [0, 1], "gradient": {"x": [0, 1]}, "rest": {"flux": 0}, "steps": 2}
+    stretched = {"time": [0, 1], "F": {"11": [1, 2]}, "rest": {"P": 0}, "steps": 2}
+    return [
+        {
+            "microstructure": {"type": "checkerboard", "shape": [4, 4]},
+            "laws": {"white": {physics: law}, "black": {physics: {"type": "void"}}},
+            "loads": {"l": {"physics": physics, "path": path, "fields": "all", **options}},
+            "sweep": {"parameters": {"loads.l.tolerance": [1e-5, 1e-4]}},
+        }
+        for physics, law, path, options in (
+            ("elasticity", j2, strained, {"plane": "strain", "fields": ["1 s"], "cuts": 3}),
+            ("electric", power, heated, {"boundary": "kinematic", "tangents": True}),
+            ("finite_strain", ogden, stretched, {"plane": "strain", "max_newton": 5}),
+        )
+    ]
 
 
 JUNK = st.one_of(

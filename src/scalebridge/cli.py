@@ -176,13 +176,13 @@ def run(
         Path | None, typer.Option(help="Folder for the results, in place of the study's own.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the points of a sweep that are done.")
+        bool, typer.Option("--resume", help="Keep what is done: points of a sweep, load steps.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Run a study file: any microstructure, laws and cells, and sweeps of their parameters."""
+    """Run a study file: microstructure, laws, cells, load histories, and sweeps of them."""
     from scalebridge.study.studyfile import read_study
 
     file = read_study(study)  # errors in the file are told before JAX is loaded
@@ -249,12 +249,15 @@ def init(
     file: Annotated[Path, typer.Argument(help="Where to write it; nothing is overwritten.")] = Path(
         "study.yaml"
     ),
+    loads: Annotated[
+        bool, typer.Option("--loads", help="A load history: materials with memory along a path.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Write a commented study file to start from; it runs as it is."""
     from scalebridge.study.starter import write_starter
 
-    write_starter(file)
+    write_starter(file, loads)
     typer.echo(f"wrote {file}; run it with: scalebridge run {file}")
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalebridge import analytic, laws, tensors
+from scalebridge import laws
 from scalebridge.cell import Cell
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.microstructure import Fibres, Microstructure, Polycrystal, generate, read
 from scalebridge.microstructure.memory import check_fits
 from scalebridge.study import schema
+from scalebridge.study.build_laws import law_of, plain_values, rotation_of
+from scalebridge.study.build_loads import load_request
 from scalebridge.study.files import plain, sha256
-from scalebridge.study.plan import Plan, Request
+from scalebridge.study.plan import LoadRequest, Plan, Request
+from scalebridge.study.schema_laws import PHYSICS, PhaseLaws
 from scalebridge.study.studyfile import Point, StudyFile
 from scalebridge.study.summary import QUANTITIES, describe_image
 
@@ -24,26 +27,6 @@ if TYPE_CHECKING:
     from scalebridge.study.yaml12 import Path as Key
 
 _AXES = "xyz"
-_ELASTIC: dict[str, Callable[..., laws.Law]] = {
-    "cubic": laws.Elastic.cubic,
-    "hexagonal": laws.Elastic.hexagonal,
-    "isotropic": laws.IsotropicElastic,
-    "orthotropic": laws.Elastic.orthotropic,
-    "transversely_isotropic": laws.Elastic.transversely_isotropic,
-}
-_ANALYTIC: dict[str, Any] = {
-    "coated_cylinder": analytic.CoatedCylinder,
-    "coated_sphere": analytic.CoatedSphere,
-    "differential": analytic.Differential,
-    "dilute": analytic.Dilute,
-    "hashin_shtrikman": analytic.HashinShtrikman,
-    "laminate": analytic.Laminate,
-    "mori_tanaka": analytic.MoriTanaka,
-    "polycrystal": analytic.Polycrystal,
-    "reuss": analytic.Reuss,
-    "self_consistent": analytic.SelfConsistent,
-    "voigt": analytic.Voigt,
-}
 
 
 class Builder:
@@ -54,21 +37,28 @@ class Builder:
         self._hashes: dict[Path, str] = {}
         self._last: tuple[Any, tuple[Microstructure, dict[str, Any]]] | None = None
 
-    def image_hash(self, point: Point) -> str | None:
-        """Return the SHA-256 of the point's image file, None where it is generated."""
-        spec = point.study.microstructure
-        if not isinstance(spec, schema.Image):
-            return None
-        path = self.file.folder / spec.path
-        with self.file.at(("microstructure",), point):
+    def hashes(self, point: Point) -> dict[str, str]:
+        """Return path in the study → SHA-256 of the point's image file and tables of loads."""
+        spec, found = point.study.microstructure, {}
+        if isinstance(spec, schema.Image):
+            found[spec.path] = self._hash(point, ("microstructure",), "path", spec.path, "image")
+        for name, load in point.study.loads.items():
+            table = load.path.file
+            if table is not None:
+                found[table] = self._hash(point, ("loads", name, "path"), "file", table, "table")
+        return found
+
+    def _hash(self, point: Point, key: Key, word: str, name: str, what: str) -> str:
+        path = self.file.folder / name
+        with self.file.at(key, point):
             try:
                 if path not in self._hashes:
                     self._hashes[path] = sha256(path)
                 return self._hashes[path]
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
-                what = f"`path` must be a readable image, but is {spec.path!r}: {reason}"
-                raise InputError(what) from None
+                told = f"`{word}` must be a readable {what}, but is {name!r}: {reason}"
+                raise InputError(told) from None
 
     def plan(self, point: Point, out: Path, run: Mapping[str, Any], study_hash: str) -> Plan:
         """Build the image and the cells of a point.
@@ -81,16 +71,20 @@ class Builder:
         start = time.perf_counter()
         micro, orientation = self._microstructure(point)
         by_phase = self._laws_by_phase(point, micro)
-        requests = self._requests(point, micro, by_phase, orientation)
+        turns = orientation | self._turns(point, by_phase)
+        built: dict[str, dict[str, laws.Law]] = {}
+        requests = self._requests(point, micro, by_phase, turns, built)
+        loads = self._loads(point, micro, by_phase, turns, built)
         source: dict[str, Any] = {"type": point.study.microstructure.type}
         if isinstance(point.study.microstructure, schema.Image):
             source |= {
                 "path": str(self.file.folder / point.study.microstructure.path),
-                "sha256": self.image_hash(point),
+                "sha256": self.hashes(point)[point.study.microstructure.path],
             }
         return Plan(
             microstructure=micro,
             requests=requests,
+            loads=loads,
             image=describe_image(
                 micro,
                 {
@@ -127,7 +121,7 @@ class Builder:
 
     def _image(self, spec: schema.Image) -> tuple[Microstructure, dict[str, Any]]:
         names = ("spacing", "phases", "threshold", "method", "shape", "dtype", "order", "offset")
-        options = {name: _plain(getattr(spec, name)) for name in (*names, "key")}
+        options = {name: plain_values(getattr(spec, name)) for name in (*names, "key")}
         micro = read(self.file.folder / spec.path, **options)
         if spec.flip is not None:
             micro = micro.flip(spec.flip)
@@ -147,7 +141,7 @@ class Builder:
 
     # ---- laws
 
-    def _laws_by_phase(self, point: Point, micro: Microstructure) -> dict[str, schema.PhaseLaws]:
+    def _laws_by_phase(self, point: Point, micro: Microstructure) -> dict[str, PhaseLaws]:
         """Return the laws of each phase: its own, or those of ``*``."""
         given, rest = point.study.laws, point.study.laws.get("*")
         for name in given:
@@ -169,87 +163,88 @@ class Builder:
                 )
         return {name: given.get(name) or rest for name in micro.names}  # type: ignore[misc]
 
-    def _law(self, point: Point, spec: Any, path: Key, physics: str) -> laws.Law:
-        """Build a law, and first the laws in it."""
-        kind = spec.type
-        own = "elasticity" if physics == "elasticity" else "conduction"
-        if kind not in _ANALYTIC:
-            with self.file.at(path, point):
-                return _closed_form(spec, own)
-        arguments: dict[str, Any] = {}
-        for name in type(spec).model_fields:
-            value = getattr(spec, name)
-            if name in {"matrix", "crystal", "core", "coating"}:
-                value = self._law(point, value, (*path, name), physics)
-            elif name == "laws":
-                value = [
-                    self._law(point, law, (*path, name, i), physics) for i, law in enumerate(value)
-                ]
-            elif name in {"inclusions", "phases"}:
-                value = [
-                    self._inclusion(point, part, (*path, name, i), physics)
-                    for i, part in enumerate(value)
-                ]
-            if name != "type":
-                arguments[name] = _plain(value)
-        with self.file.at(path, point):
-            law = _ANALYTIC[kind](**arguments)
-            law.tangent()  # what a closed form cannot do shows only when it is evaluated
-            return law
+    # ---- cells and loads
 
-    def _inclusion(
-        self, point: Point, spec: schema.Inclusion, path: Key, physics: str
-    ) -> analytic.Inclusion:
-        law = self._law(point, spec.law, (*path, "law"), physics)
-        turn: Any = None
-        if spec.orientation is not None:
-            random = isinstance(spec.orientation, schema.AllDirections)
-            with self.file.at((*path, "orientation"), point):
-                turn = "random" if random else _rotation(spec.orientation)
-        with self.file.at(path, point):
-            return analytic.Inclusion(law, _plain(spec.fraction), spec.semi_axes, turn)
-
-    # ---- cells
+    def _turns(self, point: Point, by_phase: Mapping[str, PhaseLaws]) -> dict[str, Any]:
+        """Return the rotations that the study gives phases."""
+        turns = {}
+        for name, given in by_phase.items():
+            if given.orientation is not None:
+                key = name if name in point.study.laws else "*"
+                with self.file.at(("laws", key, "orientation"), point):
+                    turns[name] = rotation_of(given.orientation)
+        return turns
 
     def _requests(
         self,
         point: Point,
         micro: Microstructure,
-        by_phase: Mapping[str, schema.PhaseLaws],
-        orientation: dict[str, Any],
+        by_phase: Mapping[str, PhaseLaws],
+        turns: Mapping[str, Any],
+        built: dict[str, dict[str, laws.Law]],
     ) -> dict[str, Request]:
-        cells = point.study.cells or {
-            physics: schema.CellSpec(physics=physics)
-            for physics in schema.PHYSICS
-            if any(getattr(given, physics) is not None for given in by_phase.values())
-        }
-        if not cells:
-            raise self.file.error(
-                ("laws",),
-                f"must give laws for at least one physics ({', '.join(schema.PHYSICS)}), but give "
-                "none",
-                point,
-            )
-        turns = dict(orientation)
-        for name, given in by_phase.items():
-            if given.orientation is not None:
-                key = name if name in point.study.laws else "*"
-                with self.file.at(("laws", key, "orientation"), point):
-                    turns[name] = _rotation(given.orientation)
-        made: dict[str, dict[str, laws.Law]] = {}
-        for spec in cells.values():
-            if spec.physics not in made:
-                made[spec.physics] = self._laws(point, by_phase, spec.physics)
+        cells: Mapping[str, schema.CellSpec] = point.study.cells
+        if not cells and not point.study.loads:
+            cells = self._all_cells(point, by_phase)
         return {
-            name: self._request(point, name, spec, micro, made[spec.physics], turns)
+            name: self._request(
+                point, name, spec, micro, self._laws(point, by_phase, spec.physics, built), turns
+            )
             for name, spec in cells.items()
         }
 
+    def _all_cells(
+        self, point: Point, by_phase: Mapping[str, PhaseLaws]
+    ) -> dict[str, schema.CellSpec]:
+        """Return a cell for each physics that has laws."""
+        every = by_phase.values()
+        given = {p for p in PHYSICS if any(getattr(one, p) is not None for one in every)}
+        if not given:
+            raise self.file.error(
+                ("laws",),
+                f"must give laws for at least one physics ({', '.join(PHYSICS)}), but give none",
+                point,
+            )
+        if "finite_strain" in given:
+            raise self.file.error(
+                ("laws",),
+                "hold laws of finite strain, of which there is no effective tensor; drive the cell "
+                "along a path under loads, and name what else is to be solved under cells",
+                point,
+            )
+        return {p: schema.CellSpec(physics=p) for p in schema.CELL_PHYSICS if p in given}
+
+    def _loads(
+        self,
+        point: Point,
+        micro: Microstructure,
+        by_phase: Mapping[str, PhaseLaws],
+        turns: Mapping[str, Any],
+        built: dict[str, dict[str, laws.Law]],
+    ) -> dict[str, LoadRequest]:
+        return {
+            name: load_request(
+                self.file,
+                point,
+                name,
+                micro,
+                self._laws(point, by_phase, spec.physics, built),
+                turns,
+            )
+            for name, spec in point.study.loads.items()
+        }
+
     def _laws(
-        self, point: Point, by_phase: Mapping[str, schema.PhaseLaws], physics: str
+        self,
+        point: Point,
+        by_phase: Mapping[str, PhaseLaws],
+        physics: str,
+        built: dict[str, dict[str, laws.Law]],
     ) -> dict[str, laws.Law]:
         """Return the law of each phase; those of ``*`` are built once."""
-        built: dict[str, laws.Law] = {}
+        if physics in built:
+            return built[physics]
+        once: dict[str, laws.Law] = {}
         found = {}
         for name, given in by_phase.items():
             key = name if name in point.study.laws else "*"
@@ -258,9 +253,10 @@ class Builder:
                 raise self.file.error(
                     ("laws", key, physics), "is missing; each phase needs a law for it", point
                 )
-            if key not in built:
-                built[key] = self._law(point, spec, ("laws", key, physics), physics)
-            found[name] = built[key]
+            if key not in once:
+                once[key] = law_of(self.file, point, spec, ("laws", key, physics))
+            found[name] = once[key]
+        built[physics] = found
         return found
 
     def _request(
@@ -270,7 +266,7 @@ class Builder:
         spec: schema.CellSpec,
         micro: Microstructure,
         found: dict[str, laws.Law],
-        turns: dict[str, Any],
+        turns: Mapping[str, Any],
     ) -> Request:
         compare = spec.boundary == "all"
         path: Key = ("cells", name)
@@ -281,6 +277,7 @@ class Builder:
                         f"`{goal}` must lie between 0 and 1, but is {getattr(spec, goal):g}; "
                         "1e-6 is a good choice"
                     )
+            _check_linear(found, spec.physics)
             cell = Cell(
                 micro,
                 found,
@@ -312,7 +309,7 @@ class Builder:
 
 def _generated(spec: Any) -> tuple[Microstructure, dict[str, Any]]:
     options = {
-        name: _plain(getattr(spec, name))
+        name: plain_values(getattr(spec, name))
         for name in type(spec).model_fields
         if name != "type" and getattr(spec, name) is not None
     }
@@ -322,31 +319,15 @@ def _generated(spec: Any) -> tuple[Microstructure, dict[str, Any]]:
     return made, {}
 
 
-def _closed_form(spec: Any, physics: str) -> laws.Law:
-    constants = {
-        name: _plain(getattr(spec, name)) for name in type(spec).model_fields if name != "type"
-    }
-    if spec.type == "conduction":
-        return laws.Conduction(constants["k"])
-    if spec.type == "void":
-        return laws.Void(physics)
-    if spec.type == "rigid":
-        return laws.Rigid(constants["factor"], physics)
-    if spec.type == "elastic":
-        voigt = spec.notation == "voigt"
-        return (laws.Elastic.from_voigt if voigt else laws.Elastic)(constants["stiffness"])
-    return _ELASTIC[spec.type](**constants)
-
-
-def _rotation(spec: Any) -> Any:
-    """Return a rotation matrix (3, 3)."""
-    if isinstance(spec, schema.Euler):
-        return np.asarray(tensors.rotation_from_euler(np.asarray(_plain(spec.angles))))
-    if isinstance(spec, schema.AxisAngle):
-        axis = spec.axis
-        direction = np.eye(3)[_AXES.index(axis)].tolist() if isinstance(axis, str) else axis
-        return np.asarray(tensors.rotation_about(direction, np.asarray(float(spec.angle))))
-    return np.asarray(spec.matrix)
+def _check_linear(found: Mapping[str, laws.Law], physics: str) -> None:
+    """Refuse an effective tensor of laws that have none."""
+    for phase, law in found.items():
+        if not law.is_linear:
+            raise InputError(
+                f"`physics` must be one of linear laws, but the law of phase {phase!r} for "
+                f"{physics}, {type(law).__name__}, is not linear and has no effective tensor; "
+                "drive the cell along a path under `loads` instead"
+            )
 
 
 def _cases(fields: bool | list[str], components: tuple[str, ...]) -> tuple[int, ...]:
@@ -365,12 +346,3 @@ def _cases(fields: bool | list[str], components: tuple[str, ...]) -> tuple[int, 
             )
         found.append(components.index(word) if word in components else axis)
     return tuple(dict.fromkeys(found))
-
-
-def _plain(value: Any) -> Any:
-    """Return plain floats for quantities."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return float(value) if isinstance(value, float) else value

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 from rich.table import Table
 
+from scalebridge.study.console_loads import Steps, show_loads
 from scalebridge.study.job import Observer
 from scalebridge.study.summary import unit_of
 from scalebridge.study.time_left import TimeLeft, tell_left
@@ -43,6 +44,7 @@ class PlainProgress(Observer):
         self._last: tuple[str, Any, float | None] | None = None
         self._told = time.monotonic()
         self._left = TimeLeft()
+        self._steps, self._step = Steps(self._left), ""
 
     def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
         _tell_point(number, count, parameters)
@@ -60,7 +62,13 @@ class PlainProgress(Observer):
 
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or self.goals
-        self._left.started(physics, self.goals)
+        self._left.started(physics, self.goals if goals is None else goals)
+        self._steps = Steps(self._left)
+
+    def stepped(self, name: str, event: Any) -> None:
+        self._step = f"{name}: {self._steps.update(event)}"
+        if time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._tell()
 
     def progress(self, physics: str, event: Any) -> None:
         if self._last is not None and self._last[1].case != event.case:
@@ -73,6 +81,9 @@ class PlainProgress(Observer):
         self._tell()
 
     def _tell(self) -> None:
+        if self._step:
+            print(self._step, file=sys.stderr, flush=True)
+            self._step, self._told = "", time.monotonic()
         if self._last is None:
             return
         physics, event, left = self._last
@@ -88,6 +99,7 @@ class BarProgress(Observer):
         self.goals = goals or {}
         self._bar: Progress | None = None
         self._left = TimeLeft()
+        self._steps = Steps(self._left)
 
     def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
         _tell_point(number, count, parameters)
@@ -104,7 +116,8 @@ class BarProgress(Observer):
 
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or self.goals
-        self._left.started(physics, self.goals)
+        self._left.started(physics, self.goals if goals is None else goals)
+        self._steps = Steps(self._left)
         self._bar = _bar()
         self._bar.start()
         self._bar.add_task(physics, total=None, state="preparing")
@@ -117,6 +130,12 @@ class BarProgress(Observer):
         told = _state(event, {}, self._left.update(event))
         state = f"load case {event.case + 1}/{event.cases}, {told}"
         bar.update(bar.task_ids[0], total=event.cases, completed=done, state=state)
+
+    def stepped(self, name: str, event: Any) -> None:
+        if self._bar is None:
+            self.started(name)
+        bar, told = cast("Progress", self._bar), self._steps.update(event)
+        bar.update(bar.task_ids[0], total=1.0, completed=self._steps.share, state=told)
 
     def finished(self, physics: str) -> None:
         if self._bar is not None:
@@ -205,11 +224,12 @@ def show(summary: dict[str, Any]) -> None:
             out.print("the order is violated: do not trust these results", style="bold red")
         for statement in (*told["infeasible"].values(), *told["statements"]):
             out.print(f"  {statement}", style="dim", soft_wrap=True)
+    show_loads(out, summary.get("loads", {}))
     _files(out, summary["files"])
 
 
 def show_sweep(summary: dict[str, Any]) -> None:
-    """Print the points of a sweep: parameters, and for each cell the diagonal of its tensor."""
+    """Print the points of a sweep: parameters, and the main results of each cell and load."""
     out = console()
     points, parameters = summary["sweep"]["points"], summary["sweep"]["parameters"]
     done = f"{len(points)} of {summary['sweep']['count']} points"
@@ -217,7 +237,7 @@ def show_sweep(summary: dict[str, Any]) -> None:
     out.print(f"\n{done}{kept}", style="bold")
     cells: dict[str, dict[str, None]] = {}
     for name in (name for point in points for name in point):
-        found = re.fullmatch(r"([\w-]+)\.[kC](\d)\2", name)
+        found = re.fullmatch(r"([\w-]+)\.(?:[kC](\d)\2|peak_\w+|dissipated)", name)
         if found and name not in parameters:
             cells.setdefault(found[1], {})[name] = None
     for cell, columns in cells.items():

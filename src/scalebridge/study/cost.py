@@ -115,13 +115,22 @@ def estimate(plan: Plan) -> Estimate:
     )
     checks = time.perf_counter() - start
     slow = slow_sides(request.cell.discretisation for request in plan.requests.values())
-    told = tuple(text for text in (*warnings, slow, tightness(needed, available)) if text)
+    tight = tightness(needed, available)
+    told = tuple(text for text in (*warnings, slow, tight, _left_out(plan)) if text)
     lacking = shortage(needed, available, plan)
     empty = Estimate(needed, {}, {}, {}, available, lacking, told)
     if lacking:
         return empty
     reading = start - plan.started + checks
     return _timed(plan, replace(empty, time={"reading": reading}))
+
+
+def _left_out(plan: Plan) -> str:
+    """Say which load histories the estimate knows nothing of."""
+    if not plan.loads:
+        return ""
+    names = ", ".join(plan.loads)
+    return f"load histories are not estimated ({names}): memory and time are those of all else"
 
 
 def _timed(plan: Plan, begun: Estimate) -> Estimate:
@@ -199,7 +208,7 @@ def estimate_study(file: StudyFile, out: Path | None = None) -> Estimate:
     tried = set(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(int).tolist())
     found: list[Estimate] = []
     for number, point in enumerate(file.points):
-        study_hash = point.hash(builder.image_hash(point), __version__)
+        study_hash = point.hash(builder.hashes(point), __version__)
         plan = builder.plan(point, folder, {}, study_hash)
         if number in tried:
             last, reference = estimate(plan), plan
@@ -213,7 +222,7 @@ def _like(tried: Estimate, reference: Plan, plan: Plan) -> Estimate:
     """Return the estimate of a plan that costs by its size what another does."""
     needed = memory_of(plan)
     lacking = shortage(needed, tried.available, plan)
-    scale = _work(plan) / _work(reference)
+    scale = _work(plan) / (_work(reference) or 1.0)
     spent = {} if lacking else {term: scale * seconds for term, seconds in tried.time.items()}
     if plan.microstructure.shape == reference.microstructure.shape:
         spent.pop("compiling", None)  # what is compiled serves both

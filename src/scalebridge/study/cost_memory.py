@@ -67,7 +67,8 @@ def memory_of(plan: Plan) -> Memory:
     Returns
     -------
     Memory
-        Stages are "NAME, BOUNDARY" of each solution and "fields of NAME".
+        Stages are "NAME, BOUNDARY" of each solution and "fields of NAME". Load histories are
+        not among them; without a cell the one stage is "the start".
     """
     solved = sum(len(request.boundaries) for request in plan.requests.values())
     drawn = any(request.cases for request in plan.requests.values())
@@ -102,7 +103,7 @@ def memory_of(plan: Plan) -> Memory:
                 "evaluating fields": int(evaluating * (_UNRETURNED if small else 1)),
                 "not given back": max(0, unreturned - kept) if small else 0,
             }
-    return Memory(stages)
+    return Memory(stages or {"the start": always})
 
 
 def tell_if_tight(plan: Plan, observer: Observer) -> None:

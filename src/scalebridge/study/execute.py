@@ -14,11 +14,13 @@ from scalebridge.errors import InputError
 from scalebridge.study.cost_sides import is_long, slow_sides
 from scalebridge.study.files import writable_folder, write_json
 from scalebridge.study.job import Observer, goals_of
+from scalebridge.study.load_files import bytes_of, checkpoint_of, write_load
 from scalebridge.study.local_fields import local_fields
 from scalebridge.study.plan import Plan, Request
 from scalebridge.study.summary import (
     describe_bounds,
     describe_effective,
+    describe_load,
     describe_run,
     tortuosity,
     unit_of,
@@ -26,24 +28,29 @@ from scalebridge.study.summary import (
 
 if TYPE_CHECKING:
     from scalebridge.microstructure import Microstructure
+    from scalebridge.study.follow import Followed
     from scalebridge.upscaling import Bounds, Effective
+
+_SOLVES_A_STEP = 3.0  # linear problems, before the first step has been seen
 
 
 def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
-    """Solve all cells of a plan and write the files.
+    """Solve all cells of a plan, follow its load histories, and write the files.
 
     Writes ``results.vtkhdf``, ``summary.json``, ``microstructure.png`` and, with fields,
-    ``field_<name>.png`` and ``overview.png`` (of the first cell) into `plan.out`, and
-    ``bounds_<name>.png`` where all boundary conditions are compared.
+    ``field_<name>.png`` and ``overview.png`` (of the first cell) into `plan.out`,
+    ``bounds_<name>.png`` where all boundary conditions are compared, and of each load history
+    what `load_files.write_load` tells. While a history runs it is saved in ``load_<name>.npz``,
+    from which it goes on where that file is there.
 
     Returns
     -------
     dict
         The content of ``summary.json``: ``image``, ``results`` and ``bounds`` by the name of
-        the cell, ``interrupted``, ``failures`` to converge, ``run``, ``wall_seconds``,
-        ``files``, ``write_errors``. After Ctrl-C it holds what was done until then, and so do
-        the files. A disk that fills up while writing is told in ``write_errors``: the numbers
-        are not lost with it.
+        the cell, ``loads`` by their names where there are any, ``interrupted``, ``failures`` to
+        converge, ``run``, ``wall_seconds``, ``files``, ``write_errors``. After Ctrl-C it holds
+        what was done until then, and so do the files. A disk that fills up while writing is
+        told in ``write_errors``: the numbers are not lost with it.
 
     Raises
     ------
@@ -53,15 +60,22 @@ def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
     observer = observer or Observer()
     micro = plan.microstructure
     writable_folder(plan.out, room(plan))
-    observer.understood(micro, {name: request.cell for name, request in plan.requests.items()})
-    grids = [request.cell.discretisation for request in plan.requests.values()]
+    cells = {name: request.cell for name, request in plan.requests.items()}
+    cells |= {name: request.cell for name, request in plan.loads.items()}
+    observer.understood(micro, cells)
+    grids = [cell.discretisation for cell in cells.values()]
     slow = slow_sides(grid for grid in grids if is_long(grid))
     if slow:
         observer.warned(slow)
-    observer.planned(_work(plan.requests))
+    observer.planned(_work(plan))
     files = _Files(plan.out)
     _write_microstructure(files, micro)
     found, compared, interrupted = _solve(plan.requests, observer)
+    followed: dict[str, Followed] = {}
+    if plan.loads and not interrupted:
+        from scalebridge.study.follow import follow_loads
+
+        followed, interrupted = follow_loads(plan, observer)
     summary: dict[str, Any] = {
         "image": dict(plan.image),
         "results": {
@@ -82,6 +96,16 @@ def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
         "run": describe_run(plan.run),
         "wall_seconds": time.perf_counter() - plan.started,
     }
+    if plan.loads:
+        summary["loads"] = {
+            name: describe_load(one.history, plan.loads[name], one.seconds, sorted(one.fields))
+            for name, one in followed.items()
+        }
+        summary["failures"] += [
+            f"{name} did not reach its end: {told['message']}"
+            for name, told in summary["loads"].items()
+            if not (told["converged"] or interrupted)
+        ]
     if plan.study is not None:
         summary["study"] = dict(plan.study)
     _write_results(files, plan, found, summary)
@@ -89,8 +113,13 @@ def execute(plan: Plan, observer: Observer | None = None) -> dict[str, Any]:
     for name, bounds in compared.items():
         unit = unit_of(plan.requests[name].quantity, units)
         files.write(f"bounds_{name}.png", partial(_draw_bounds, bounds=bounds, unit=unit))
+    for name, one in followed.items():
+        write_load(files.write, plan, name, one, summary)
     summary |= {"files": [*files.names, str(plan.out / "summary.json")]}
     files.write("summary.json", lambda path: write_json(path, summary))
+    if not (interrupted or files.errors):
+        for name in plan.loads:
+            checkpoint_of(plan, name).unlink(missing_ok=True)
     return {**summary, "files": files.names, "write_errors": files.errors}
 
 
@@ -102,16 +131,19 @@ def room(plan: Plan) -> int:
         for request in plan.requests.values()
     )
     labels = np.asarray(micro.labels).itemsize
-    return int(np.prod(micro.shape)) * (labels + 8 * doubles) + 4_000_000
+    return int(np.prod(micro.shape)) * (labels + 8 * doubles) + bytes_of(plan) + 4_000_000
 
 
-def _work(requests: Mapping[str, Request]) -> dict[str, float]:
+def _work(plan: Plan) -> dict[str, float]:
     """Return what the observer will see started, in this order, and how much work each is."""
     work: dict[str, float] = {}
-    for name, request in requests.items():
+    for name, request in plan.requests.items():
         grid = request.cell.discretisation
         for number, boundary in enumerate(request.boundaries):
             work[f"{name}, {boundary}" if number else name] = grid.unknowns * grid.components
+    for name, load in plan.loads.items():
+        steps = len(load.path.times) - 1
+        work[name] = load.cell.discretisation.unknowns * steps * _SOLVES_A_STEP
     return work
 
 

@@ -134,6 +134,9 @@ class Observer:
     def progress(self, physics: str, event: Any) -> None:
         """Follow the solver; `event` is a `scalebridge.upscaling.Progress`."""
 
+    def stepped(self, name: str, event: Any) -> None:
+        """Follow a load history; `event` is a `scalebridge.upscaling.LoadProgress`."""
+
     def finished(self, physics: str) -> None:
         """Learn that one cell is done."""
 

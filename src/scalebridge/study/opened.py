@@ -102,6 +102,11 @@ def _of_file(path: Path) -> dict[str, Any]:
     """Read the summary that a results file carries."""
     with reading(path) as file:
         summary = told_of(file, "provenance")
+        if "VTKHDF/Steps" in file:
+            raise InputError(
+                f"{str(path)!r} holds the fields of a load history over time; open its folder "
+                f"{str(path.parent)!r}, and read them from `loads`"
+            )
         if not {"image", "results", "run"} <= summary.keys():
             raise InputError(
                 f"{str(path)!r} must be the results file of a run, but holds no summary of one; "

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalebridge.errors import InputError, did_you_mean
+from scalebridge.study.opened_load import OpenedLoad, opened_load
 from scalebridge.study.opened_tensor import OpenedBounds, OpenedTensor
 from scalebridge.study.results import components_of, field_of, microstructure_of, reading
 from scalebridge.study.summary import unit_of
@@ -65,7 +66,7 @@ class OpenedFields(Mapping[str, NDArray[Any]]):
 
 @dataclass(frozen=True, repr=False)
 class OpenedRun:
-    """One run: its microstructure, fields, effective tensors, bounds and provenance.
+    """One run: its microstructure, fields, effective tensors, load histories, provenance.
 
     Attributes
     ----------
@@ -78,6 +79,8 @@ class OpenedRun:
     results : dict of str to OpenedTensor
         By the name of the cell.
     bounds : dict of str to OpenedBounds
+    loads : dict of str to OpenedLoad
+        By the name of the load history.
     fields : dict-like of str to (component, \\*shape) or shape
         Read from the file when asked for.
     """
@@ -87,6 +90,7 @@ class OpenedRun:
     summary: Mapping[str, Any]
     results: Mapping[str, OpenedTensor] = field(init=False)
     bounds: Mapping[str, OpenedBounds] = field(init=False)
+    loads: Mapping[str, OpenedLoad] = field(init=False)
     fields: OpenedFields = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +98,10 @@ class OpenedRun:
         bounds = {name: _bounds(told) for name, told in self.summary["bounds"].items()}
         object.__setattr__(self, "results", MappingProxyType(results))
         object.__setattr__(self, "bounds", MappingProxyType(bounds))
+        histories = self.summary.get("loads", {}).items()  # older runs have none
+        dim = len(self.summary["image"]["shape"])
+        loads = {name: opened_load(name, told, self.path, dim) for name, told in histories}
+        object.__setattr__(self, "loads", MappingProxyType(loads))
         object.__setattr__(self, "fields", OpenedFields(self.file))
 
     @cached_property
@@ -142,7 +150,11 @@ class OpenedRun:
     def warnings(self) -> tuple[str, ...]:
         """All warnings and failures, with the name of the cell before those of one cell."""
         own = [f"{name}: {text}" for name, r in self.results.items() for text in r.warnings]
-        stopped = ["the run was interrupted; what was not computed is NaN"]
+        stopped = ["the run was interrupted; what was not computed is NaN"] + [
+            f"{name}: {load.reached} of {load.steps} steps were followed"
+            for name, load in self.loads.items()
+            if not load.converged
+        ]
         return (*(stopped if self.interrupted else ()), *self.failures, *own)
 
     @property
@@ -152,7 +164,7 @@ class OpenedRun:
         return tuple(path for path in named if path.exists())
 
     def table(self) -> pandas.DataFrame:
-        """Return main results as a pandas table, one row a cell."""
+        """Return main results as a pandas table, one row a cell or a load history."""
         from scalebridge.study.opened_tables import run_table
 
         return run_table(self)
@@ -180,6 +192,7 @@ class OpenedRun:
         lines = [f"{self.title}, {self.summary['run']['finished']}", f"{size}: {fractions}{more}"]
         lines += [repr(result) for result in self.results.values()]
         lines += [f"bounds: {', '.join(self.bounds)}"] if self.bounds else []
+        lines += [repr(load) for load in self.loads.values()]
         return "\n".join([*lines, repr(self.fields), *(f"warning: {w}" for w in self.warnings)])
 
     def _tensor(self, name: str, told: Mapping[str, Any]) -> OpenedTensor:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+    from scalebridge.study.opened_load import OpenedLoad
     from scalebridge.study.opened_run import OpenedRun
     from scalebridge.study.opened_sweep import OpenedSweep
     from scalebridge.study.opened_tensor import OpenedTensor
@@ -26,24 +27,29 @@ _INPUT = "unit of the input"
 
 
 def run_table(run: OpenedRun) -> pandas.DataFrame:
-    """Return one row a cell: how it was solved, and the main results that it has."""
+    """Return one row a cell or a load history: how it was solved, and its main results."""
     pandas = need("pandas", "tables", "`table`")
-    rows = []
-    for name, result in run.results.items():
-        alone = {**run.summary, "results": {name: run.summary["results"][name]}}
-        found = main_results(alone)
-        cut = len(name) + 1
-        rows.append(
-            {
-                "cell": name,
-                "quantity": result.quantity,
-                "unit": result.unit or _INPUT,
-                "boundary": _plain(result.boundary),
-                "element": result.element,
-                **{k[cut:]: v for k, v in found.items() if k.startswith(f"{name}.")},
-            }
-        )
+    rows = [_row(run, "results", r, r.quantity, r.unit) for r in run.results.values()]
+    for load in run.loads.values():
+        flux = load.names[1]
+        rows.append(_row(run, "loads", load, flux, load.units.get(flux, "")))
     return pandas.DataFrame(rows, columns=_columns(rows) or ["cell"]).set_index("cell")
+
+
+def _row(
+    run: OpenedRun, kind: str, opened: OpenedTensor | OpenedLoad, quantity: str, unit: str
+) -> dict[str, Any]:
+    name = opened.name
+    own = {kind: {name: run.summary[kind][name]}}
+    found = main_results({**run.summary, "results": {}, "loads": {}, **own})
+    return {
+        "cell": name,
+        "quantity": quantity,
+        "unit": unit or _INPUT,
+        "boundary": _plain(opened.boundary),
+        "element": opened.element,
+        **{k.removeprefix(f"{name}."): v for k, v in found.items() if k.startswith(f"{name}.")},
+    }
 
 
 def sweep_table(sweep: OpenedSweep) -> pandas.DataFrame:

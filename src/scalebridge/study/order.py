@@ -1,8 +1,8 @@
 """What a run was asked for, left in its folder from the start: ``study.json``.
 
 It holds the text of the study, where the study lay, as seen from the root and from the folder
-of results, and the hashes of its images. So a run can go on after its study was edited, and
-after the project, or the results alone, were moved.
+of results, and the hashes of its images and tables. So a run can go on after its study was
+edited, and after the project, or the results alone, were moved.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Order:
 
 
 def write_order(folder: Path, study: StudyFile, images: Mapping[str, str]) -> None:
-    """Write ``study.json``; `images` are path in the study → SHA-256."""
+    """Write ``study.json``; `images`, and tables, are path in the study → SHA-256."""
     place = study.path.resolve()
     write_json(
         folder / _NAME,
@@ -125,7 +125,7 @@ def _why_not(folder: Path) -> str:
 
 def _place_of_images(folder: Path, places: list[Path], images: Mapping[str, str]) -> Path:
     """Return from which of `places` all images are found as they were."""
-    trouble = ""
+    trouble, kind = "", "image"
     for place in places:
         found = {name: _hash(place / name) for name in images}
         if found == images:
@@ -133,9 +133,10 @@ def _place_of_images(folder: Path, places: list[Path], images: Mapping[str, str]
         for name in images:
             if found[name] != images[name] and (not trouble or found[name]):
                 how = "has changed since" if found[name] else "is gone"
-                trouble = f"the image {str(place / name)!r} {how}"
+                kind = "table" if name.lower().endswith(".csv") else "image"
+                trouble = f"the {kind} {str(place / name)!r} {how}"
     raise InputError(
-        f"the run in {str(folder)!r} cannot go on, because {trouble}; bring the image back, or "
+        f"the run in {str(folder)!r} cannot go on, because {trouble}; bring the {kind} back, or "
         "run the study anew with `scalebridge run`"
     )
 

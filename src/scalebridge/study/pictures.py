@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from scalebridge.upscaling import Bounds
 
 # The most abundant phase is quiet, the others speak; distinguishable without colour vision.
-_PALETTE = ("#d8d5cd", "#27496d", "#e0a13a", "#4f9d8d", "#b5493c", "#8a6fa8", "#7c8a3a", "#444444")
-_LEGEND_ENTRIES = len(_PALETTE)
+PALETTE = ("#d8d5cd", "#27496d", "#e0a13a", "#4f9d8d", "#b5493c", "#8a6fa8", "#7c8a3a", "#444444")
+_LEGEND_ENTRIES = len(PALETTE)
 _FIELD_COLOURS = "inferno"
-_INK = "#2b2b2b"
+INK = "#2b2b2b"
 _SAMPLE = 2_000_000
 _SHARP = 250  # voxels along an edge; beyond, they are smaller than two pixels
 _LETTER: dict[str, Any] = {
@@ -41,7 +41,7 @@ _LETTER: dict[str, Any] = {
     "va": "center",
     "fontsize": 13,
     "fontstyle": "italic",
-    "color": _INK,
+    "color": INK,
 }
 _C = np.sqrt(0.75)
 _PAPER = {  # where the axes point on paper
@@ -49,10 +49,10 @@ _PAPER = {  # where the axes point on paper
     3: np.array([[_C, -0.5], [_C, 0.5], [0.0, 1.0]]),
 }
 _MARKERS = {
-    "static": ("v", _PALETTE[3]),
-    "periodic": ("o", _PALETTE[1]),
-    "kinematic": ("^", _PALETTE[2]),
-    "through": ("x", _PALETTE[4]),
+    "static": ("v", PALETTE[3]),
+    "periodic": ("o", PALETTE[1]),
+    "kinematic": ("^", PALETTE[2]),
+    "through": ("x", PALETTE[4]),
 }
 _SHADES = (0.93, 0.85, 1.0)  # of the faces y = 0, x = max, z = max: light from above
 
@@ -61,11 +61,16 @@ def save_microstructure(path: str | Path, microstructure: Microstructure) -> Pat
     """Draw the phases, with a legend of their volume fractions."""
     figure, (axes,) = _figure(1)
     _draw_phases(axes, microstructure)
-    return _save(path, figure)
+    return save(path, figure)
 
 
 def save_field(
-    path: str | Path, microstructure: Microstructure, field: ArrayLike, title: str, unit: str = ""
+    path: str | Path,
+    microstructure: Microstructure,
+    field: ArrayLike,
+    title: str,
+    unit: str = "",
+    noise: float = 1e-9,
 ) -> Path:
     """Draw a local field.
 
@@ -78,10 +83,12 @@ def save_field(
         A scalar for each voxel; NaN stays white.
     title, unit : str
         The title stands above the picture, the unit at the colour bar.
+    noise : float
+        Differences that are smaller, relative to the values, are not shown.
     """
     figure, (axes,) = _figure(1)
-    _draw_field(axes, microstructure, field, title, unit)
-    return _save(path, figure)
+    _draw_field(axes, microstructure, field, title, unit, noise)
+    return save(path, figure)
 
 
 def save_overview(
@@ -91,7 +98,7 @@ def save_overview(
     figure, (left, right) = _figure(2)
     _draw_phases(left, microstructure)
     _draw_field(right, microstructure, field, title, unit)
-    return _save(path, figure)
+    return save(path, figure)
 
 
 def save_bounds(path: str | Path, bounds: Bounds, unit: str = "") -> Path:
@@ -114,7 +121,7 @@ def save_bounds(path: str | Path, bounds: Bounds, unit: str = "") -> Path:
     }
     place = np.arange(len(bounds.components) + len(narrow))
     low, high = heights["Reuss"], heights["Voigt"]
-    _bars(axes, place, low, high, "Reuss to Voigt", _PALETTE[0])
+    _bars(axes, place, low, high, "Reuss to Voigt", PALETTE[0])
     if narrow:
         least, most = np.array(list(narrow.values())).T
         _bars(axes, place[-len(narrow) :], least, most, "Hashin–Shtrikman", "#a9a498")
@@ -128,13 +135,13 @@ def save_bounds(path: str | Path, bounds: Bounds, unit: str = "") -> Path:
     _limit(axes, float(low.min()), float(high.max()), top)
     axes.set_xticks(place, [*bounds.components, *narrow])
     average = f"; {', '.join(narrow)}: of the isotropic average" if narrow else ""
-    axes.set_xlabel(f"component{average}", color=_INK)
-    axes.set_ylabel(unit, color=_INK, parse_math=False)
+    axes.set_xlabel(f"component{average}", color=INK)
+    axes.set_ylabel(unit, color=INK, parse_math=False)
     mandel = "" if len(bounds.components[0]) == 1 else " (Mandel)"
-    axes.set_title(f"Effective tensor, diagonal{mandel}", fontsize=13, color=_INK)
+    axes.set_title(f"Effective tensor, diagonal{mandel}", fontsize=13, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False)
-    return _save(path, figure)
+    return save(path, figure)
 
 
 def _bars(axes: Axes, place: Any, low: Any, high: Any, label: str, colour: str) -> None:
@@ -157,7 +164,7 @@ def _figure(columns: int) -> tuple[Figure, list[Axes]]:
     return figure, [figure.add_axes(place) for place in places]
 
 
-def _save(path: str | Path, figure: Figure) -> Path:
+def save(path: str | Path, figure: Figure) -> Path:
     with atomic(path) as temporary:
         figure.savefig(temporary, facecolor="white", bbox_inches="tight", pad_inches=0.12)
     return Path(path)
@@ -172,7 +179,7 @@ def _draw_phases(axes: Axes, micro: Microstructure) -> None:
     handles = [
         Patch(
             facecolor=colours[phase],
-            edgecolor=_INK,
+            edgecolor=INK,
             linewidth=0.6,
             label=f"{micro.names[phase]}  {100 * fractions[micro.names[phase]]:.3g} %",
         )
@@ -194,7 +201,7 @@ def _draw_phases(axes: Axes, micro: Microstructure) -> None:
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name may hold what would be mathematics
-    axes.set_title(_size(micro), fontsize=13, color=_INK)
+    axes.set_title(_size(micro), fontsize=13, color=INK)
 
 
 def _by_abundance(micro: Microstructure) -> list[int]:
@@ -212,20 +219,27 @@ def phase_colours(micro: Microstructure) -> NDArray[np.float64]:
 
 def _colour(rank: int) -> tuple[float, float, float]:
     """Return the palette's colours, then hues by the golden angle (many grains)."""
-    if rank < len(_PALETTE):
-        return to_rgb(_PALETTE[rank])
+    if rank < len(PALETTE):
+        return to_rgb(PALETTE[rank])
     return to_rgb(colormaps["twilight"]((rank * 0.618034) % 1.0))
 
 
-def _draw_field(axes: Axes, micro: Microstructure, field: ArrayLike, title: str, unit: str) -> None:
+def _draw_field(
+    axes: Axes,
+    micro: Microstructure,
+    field: ArrayLike,
+    title: str,
+    unit: str,
+    noise: float = 1e-9,
+) -> None:
     values = np.asarray(field, dtype=float)
     if values.shape != tuple(micro.shape):
         raise InputError(
             f"`field` must be a scalar for each voxel, of shape {tuple(micro.shape)}, "
             f"but has {values.shape}; give one component or a magnitude"
         )
-    low, high, extend = _range(values)
-    power = _thousands(max(abs(low), abs(high)))
+    low, high, extend = _range(values, noise)
+    power = thousands(max(abs(low), abs(high)))
     values, low, high = values / 10.0**power, low / 10.0**power, high / 10.0**power
     norm, cmap = Normalize(low, high), colormaps[_FIELD_COLOURS].with_extremes(bad="white")
     _draw(axes, micro, values, lambda face: cmap(norm(np.ma.masked_invalid(face)))[..., :3])
@@ -233,8 +247,8 @@ def _draw_field(axes: Axes, micro: Microstructure, field: ArrayLike, title: str,
     bar = axes.figure.colorbar(
         ScalarMappable(norm, cmap), cax=place, orientation="horizontal", extend=extend
     )
-    bar.set_label(unit, fontsize=12, color=_INK)
-    bar.ax.tick_params(labelsize=11, colors=_INK)
+    bar.set_label(unit, fontsize=12, color=INK)
+    bar.ax.tick_params(labelsize=11, colors=INK)
     bar.outline.set_linewidth(0.6)
     if power:
         place.text(
@@ -244,26 +258,26 @@ def _draw_field(axes: Axes, micro: Microstructure, field: ArrayLike, title: str,
             transform=place.transAxes,
             va="center",
             fontsize=11,
-            color=_INK,
+            color=INK,
         )
-    axes.set_title(title, fontsize=13, color=_INK)
+    axes.set_title(title, fontsize=13, color=INK)
 
 
-def _range(values: NDArray[Any]) -> tuple[float, float, str]:
+def _range(values: NDArray[Any], noise: float = 1e-9) -> tuple[float, float, str]:
     """Return the percentiles 1 and 99 and at which ends values lie beyond them."""
     sample = values.ravel()[:: max(1, values.size // _SAMPLE)]
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
         raise InputError("`field` must have finite values to be drawn, but has none")
     low, high = np.percentile(sample, [1, 99])
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # uniform: rounding is no structure
+    if high - low <= noise * max(abs(low), abs(high)):  # uniform: rounding is no structure
         return low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0), "neither"
     below, above = bool(sample.min() < low), bool(sample.max() > high)
     ends = {(True, True): "both", (True, False): "min", (False, True): "max"}
     return float(low), float(high), ends.get((below, above), "neither")
 
 
-def _thousands(largest: float) -> int:
+def thousands(largest: float) -> int:
     """Return the power of ten, a multiple of three, to write before numbers of this size."""
     return 0 if 0.01 <= largest < 1e4 or largest == 0 else 3 * int(np.floor(np.log10(largest) / 3))
 
@@ -321,7 +335,7 @@ def _parallelogram(
     axes.fill(
         *outline.T,
         facecolor="none",
-        edgecolor=_INK,
+        edgecolor=INK,
         linewidth=0.9,
         joinstyle="round",
         clip_on=False,

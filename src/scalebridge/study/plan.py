@@ -12,6 +12,8 @@ from scalebridge.study.job import goals_of
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
+    from scalebridge.study.load_path import LoadPath
+    from scalebridge.upscaling import Stepping
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,41 @@ class Request:
 
 
 @dataclass(frozen=True)
+class LoadRequest:
+    """One load history.
+
+    Parameters
+    ----------
+    cell : Cell
+    path : LoadPath
+    units : mapping of str to str
+        "time" and the names of gradient and flux → SI unit, where the study gives units.
+    tolerance, tangents, stepping
+        As in `scalebridge.load`.
+    keep : tuple of int
+        Rows whose fields are stored.
+    """
+
+    cell: Cell
+    path: LoadPath
+    units: Mapping[str, str]
+    tolerance: float
+    tangents: bool
+    keep: tuple[int, ...]
+    stepping: Stepping
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Cells to solve on one microstructure, and where the results go.
+    """Cells to solve, and then to load, on one microstructure, and where the results go.
 
     Parameters
     ----------
     microstructure : Microstructure
     requests : mapping of name to Request
         Solved in this order; names become parts of file names.
+    loads : mapping of name to LoadRequest
+        Solved after the cells, in this order; names differ from those of cells.
     image : dict
         What the summary tells of the image.
     run : dict
@@ -87,3 +116,4 @@ class Plan:
     out: Path
     started: float
     study: Mapping[str, Any] | None = None
+    loads: Mapping[str, LoadRequest] = field(default_factory=dict)

@@ -201,7 +201,7 @@ def field_of(file: h5py.File, name: str) -> NDArray[Any]:
     shape = stored(file, "VTKHDF/CellData/labels").shape
     if data.shape != ((*shape, kept) if components else shape):
         raise ValueError(f"its field {name!r} has the shape {data.shape}, its image {shape}")
-    return _from_vtk(data[()], components, flat)
+    return from_vtk(data[()], components, flat)
 
 
 def _checked(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -225,9 +225,33 @@ def _write_image(
     group: h5py.Group, microstructure: Microstructure, arrays: dict[str, NDArray[Any]]
 ) -> None:
     shape = tuple(microstructure.shape)
+    cells = write_frame(group, microstructure)
+    for name, array in arrays.items():
+        _write_cells(cells, name, array.reshape(-1, *_in_space(shape)), _components(array, shape))
+
+
+def write_frame(
+    group: h5py.Group, microstructure: Microstructure, steps: bool = False
+) -> h5py.Group:
+    """Write the frame of the image, its labels and the names of its phases.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        ``/VTKHDF``.
+    microstructure : Microstructure
+    steps : bool
+        Give the labels a first axis of one step.
+
+    Returns
+    -------
+    h5py.Group
+        ``CellData``, for the fields.
+    """
+    shape = tuple(microstructure.shape)
     spacing = [float(s) for s in microstructure.spacing]
     thickness = [min(spacing)] * (3 - len(shape))
-    nx, ny, nz = *shape, *[1] * (3 - len(shape))
+    nx, ny, nz = _in_space(shape)
     group.attrs["Version"] = np.array([2, 0])
     group.attrs.create("Type", b"ImageData", dtype=h5py.string_dtype("ascii", 9))
     group.attrs["WholeExtent"] = np.array([0, nx, 0, ny, 0, nz])
@@ -236,15 +260,31 @@ def _write_image(
     group.attrs["Direction"] = np.eye(3).ravel()
     group.create_group("PointData")
     cells = group.create_group("CellData")
-    labels = np.asarray(microstructure.labels).reshape(1, nx, ny, nz)
-    _write_cells(cells, "labels", labels, 0, compression="gzip", compression_opts=1, shuffle=True)
-    for name, array in arrays.items():
-        _write_cells(cells, name, array.reshape(-1, nx, ny, nz), _components(array, shape))
+    labels = np.asarray(microstructure.labels)
+    packed: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    if steps:
+        cells.create_dataset("labels", data=cells_of(labels, shape)[None], **packed)
+    else:
+        _write_cells(cells, "labels", labels.reshape(1, nx, ny, nz), 0, **packed)
     ascii_names = [n.encode("ascii", "backslashreplace") for n in microstructure.names]
     names_type = h5py.string_dtype("ascii")  # VTK stops at the sight of UTF-8
     group.create_group("FieldData").create_dataset(
         "phase_names", data=ascii_names, dtype=names_type
     )
+    return cells
+
+
+def _in_space(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return the shape of an image; a two-dimensional one is one voxel thick."""
+    nx, ny, nz = *shape, *[1] * (3 - len(shape))
+    return nx, ny, nz
+
+
+def cells_of(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return (component, x, y[, z]) as VTK stores it, (z, y, x, component)."""
+    whole, components = array.reshape(-1, *_in_space(shape)), _components(array, shape)
+    block = _to_vtk(whole, components, len(shape) == 2).transpose(3, 2, 1, 0)
+    return block if components else block[..., 0]
 
 
 def _write_cells(
@@ -273,7 +313,7 @@ def _to_vtk(block: NDArray[Any], components: int, flat: bool) -> NDArray[Any]:
     return block
 
 
-def _from_vtk(data: NDArray[Any], components: int, flat: bool) -> NDArray[Any]:
+def from_vtk(data: NDArray[Any], components: int, flat: bool) -> NDArray[Any]:
     if components == 0:
         return np.ascontiguousarray(data.T[..., 0] if flat else data.T)
     array = data.transpose(3, 2, 1, 0)

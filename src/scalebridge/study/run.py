@@ -15,6 +15,7 @@ from scalebridge.study.cost_memory import tell_if_tight
 from scalebridge.study.execute import execute, room
 from scalebridge.study.files import atomic, plain, remove_leftovers, writable_folder, write_json
 from scalebridge.study.job import Observer
+from scalebridge.study.load_files import checkpoint_of
 from scalebridge.study.order import Order, read_order, write_order
 from scalebridge.study.studyfile import Point, StudyFile, read_study
 from scalebridge.study.summary import unit_of
@@ -118,15 +119,12 @@ class _Run:
         self.file, self.folder = file, folder
         self.asked = {"command": list(command), "options": {"resume": resume, "out": str(folder)}}
         self.builder = Builder(file)
-        images = [self.builder.image_hash(point) for point in file.points]
+        files = [self.builder.hashes(point) for point in file.points]
         self.hashes = [
-            point.hash(image, __version__) for point, image in zip(file.points, images, strict=True)
+            point.hash(own, __version__) for point, own in zip(file.points, files, strict=True)
         ]
-        self.images = {
-            point.study.microstructure.path: image  # type: ignore[union-attr]
-            for point, image in zip(file.points, images, strict=True)
-            if image is not None
-        }
+        self.images = {name: digest for own in files for name, digest in own.items()}
+        self.resumed = resume
         self.done: dict[int, dict[str, Any]] = {}
         if resume:
             for point in file.points:
@@ -181,6 +179,9 @@ class _Run:
         if not self.file.swept:
             write_order(self.folder, self.file, self.images)
         remove_leftovers(plan.out)
+        if not self.resumed:
+            for name in plan.loads:
+                checkpoint_of(plan, name).unlink(missing_ok=True)
         return execute(plan, observer)
 
     def _plan(self, point: Point) -> Plan:
@@ -220,6 +221,11 @@ class _Run:
             for summary in summaries
             for name, result in summary["results"].items()
         }
+        units |= {
+            name: load["units"].get(load["names"][1], "")
+            for summary in summaries
+            for name, load in summary.get("loads", {}).items()
+        }
         files = [self.folder / "sweep.csv", self.folder / "summary.json"]
         told = {
             "study": {"file": str(self.file.path), "sha256": self.file.digest},
@@ -248,9 +254,10 @@ class _Run:
 
 
 def main_results(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of the table: volume fractions, tensors, engineering constants.
+    """Return a row of the table: volume fractions, tensors, constants, ends of load histories.
 
-    Names begin with that of the cell; entries of stiffness are in Voigt components.
+    Names begin with that of the cell or load; entries of stiffness are in Voigt components,
+    those of stress tensor components.
     """
     phases = summary["image"]["phases"]
     row = {f"fraction.{name}": told["volume_fraction"] for name, told in phases.items()}
@@ -279,6 +286,12 @@ def main_results(summary: Mapping[str, Any]) -> dict[str, Any]:
             }
         row[f"{name}.converged"] = result["evidence"]["converged"]
         row[f"{name}.error_estimate"] = result["evidence"]["error_estimate"]
+    for name, load in summary.get("loads", {}).items():
+        flux = load["names"][1]
+        for when in ("final", "peak"):
+            row |= {f"{name}.{when}_{flux}_{c}": value for c, value in load[when][flux].items()}
+        row[f"{name}.dissipated"] = load["ledger"]["dissipated"]
+        row[f"{name}.converged"] = load["converged"]
     return row
 
 

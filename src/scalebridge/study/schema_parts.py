@@ -12,10 +12,25 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from scalebridge.study.units import CONDUCTIVITIES, KINDS, checked, parse_quantity, tell
+from scalebridge.study.units import (
+    CONDUCTIVITIES,
+    FLUXES,
+    GRADIENTS,
+    KINDS,
+    checked,
+    parse_quantity,
+    tell,
+)
 
 _NUMBER = {"type": "number"}
 _WHOLE = {"type": "integer"}
@@ -197,6 +212,38 @@ def _turns(value: Any) -> Any:
     )
 
 
+def _directions(value: Any) -> Any:
+    """Return a direction, or a list of these."""
+    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
+        return [_list(row, _number, 3) for row in value]
+    return _list(value, _number, 3)
+
+
+def _zero(value: Any) -> float:
+    if _number(value) == 0:
+        return 0.0
+    raise ValueError(f"must be 0, but is {tell(value)}; name the components that are not 0")
+
+
+def _curve(item: Callable[[Any], Any], value: Any) -> Any:
+    """Return a value that holds throughout, or one for each turning point, None where free."""
+    if not isinstance(value, list):
+        return item(value)
+    if not value:
+        raise ValueError("must have a value at each turning point, but is an empty list")
+    return [None if v is None else item(v) for v in value]
+
+
+def _rows(value: Any) -> Any:
+    if value in ("none", "last", "all") and isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        return [_time(v) for v in value]
+    raise ValueError(
+        f"must be none, last, all, or a list of times such as [1, 2], but is {tell(value)}"
+    )
+
+
 def _quantity(*kinds: str) -> tuple[Callable[[Any], Any], dict[str, Any]]:
     schema = {
         "anyOf": [_NUMBER, {"type": "string"}],
@@ -218,12 +265,22 @@ _length, _length_schema = _quantity("length")
 _stress, _stress_schema = _quantity("stress")
 _angle, _angle_schema = _quantity("angle")
 _k, _k_schema = _quantity(*CONDUCTIVITIES)
+_time, _time_schema = _quantity("time")
+_rate, _rate_schema = _quantity("rate")
+_gradient, _gradient_schema = _quantity(*GRADIENTS)
+_flux, _flux_schema = _quantity(*FLUXES)
 
 
 def _conductivity(value: Any) -> Any:
     return _matrix(_k, (2, 3), value) if isinstance(value, list) else _k(value)
 
 
+def _curves(item: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
+    empty = {"anyOf": [schema, {"type": "null"}]}
+    return _leaf(partial(_curve, item), {"anyOf": [schema, _array(empty)]})
+
+
+Flag = StrictBool
 Number = _leaf(_number, _NUMBER)
 Numbers = _leaf(partial(_list, item=_number), _array(_NUMBER))
 NumberOrNumbers = _leaf(partial(_one_or_each, _number), _or_array(_NUMBER))
@@ -247,6 +304,17 @@ Stiffness = _leaf(partial(_matrix, _stress, (6,)), _array(_array(_stress_schema)
 Conductivity = _leaf(_conductivity, {"anyOf": [_k_schema, _array(_array(_k_schema))]})
 Angle = _leaf(_angle, _angle_schema)
 Angles = _leaf(partial(_list, item=_angle, count=3), _array(_angle_schema))
+Directions = _leaf(_directions, _array({"anyOf": [_NUMBER, _array(_NUMBER)]}))
+StressOrStresses = _leaf(partial(_one_or_each, _stress), _or_array(_stress_schema))
+Rate = _leaf(_rate, _rate_schema)
+Durations = _leaf(partial(_one_or_each, _time), _or_array(_time_schema))
+Times = _leaf(partial(_list, item=_time), _array(_time_schema))
+Rows = _leaf(_rows, {"anyOf": [{"enum": ["none", "last", "all"]}, _array(_time_schema)]})
+Zero = _leaf(_zero, {"const": 0})
+Curve = _curves(_number, _NUMBER)
+StressCurve = _curves(_stress, _stress_schema)
+GradientCurve = _curves(_gradient, _gradient_schema)
+FluxCurve = _curves(_flux, _flux_schema)
 _WHERE = {"anyOf": [_WHOLE, _STRING, _array({"anyOf": [_WHOLE, _STRING]})]}
 Phases = _leaf(
     _phases,

@@ -1,4 +1,4 @@
-"""The study that `scalebridge init` writes."""
+"""The studies that `scalebridge init` writes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from pathlib import Path
 from scalebridge.errors import InputError
 
 
-def write_starter(path: Path) -> None:
-    """Write the study to start from; an existing file is left as it is.
+def write_starter(path: Path, loads: bool = False) -> None:
+    """Write a study to start from; an existing file is left as it is.
+
+    Parameters
+    ----------
+    path : Path
+    loads : bool
+        Of a load history instead of effective tensors.
 
     Raises
     ------
     InputError
         The file exists, or cannot be written.
     """
-    text = files("scalebridge.study").joinpath("starter.yaml").read_text(encoding="utf-8")
+    name = "starter_loads.yaml" if loads else "starter.yaml"
+    text = files("scalebridge.study").joinpath(name).read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)

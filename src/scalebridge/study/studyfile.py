@@ -14,27 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from scalebridge.errors import InputError, ScalebridgeError, did_you_mean
 from scalebridge.study import yaml12
-from scalebridge.study.schema import PHYSICS, Study, Sweep
+from scalebridge.study.schema import Study, Sweep
+from scalebridge.study.studycheck import check_study, kind_of, walk
 from scalebridge.study.units import KINDS, Quantity, tell
 from scalebridge.study.yaml12 import dotted
 
 _MOST_POINTS = 10_000
-_SCALAR_LAWS = {"conduction"}
-_ELASTIC_LAWS = {
-    "isotropic",
-    "elastic",
-    "cubic",
-    "hexagonal",
-    "transversely_isotropic",
-    "orthotropic",
-}
-_SWEPT = ("microstructure", "laws", "cells")
-_NAME = re.compile(r"[\w-]{1,40}")
+_SWEPT = ("microstructure", "laws", "cells", "loads")
 
 
 @dataclass(frozen=True)
@@ -62,12 +53,19 @@ class Point:
     @property
     def units(self) -> dict[str, str]:
         """Kind of quantity → its SI unit, for the kinds that the study gives with units."""
-        values = [(path, v) for path, v in _walk(self.study, ()) if isinstance(v, Quantity)]
-        return {kind: KINDS[kind][0] for kind in (_kind(p, v) for p, v in values if v.unit)}
+        values = [(path, v) for path, v in walk(self.study, ()) if isinstance(v, Quantity)]
+        kinds = (kind_of(self.study, p, v) for p, v in values if v.unit)
+        return {kind: KINDS[kind][0] for kind in kinds}
 
-    def hash(self, image_hash: str | None, version: str) -> str:
-        """Return what changes with anything that changes the results."""
-        told = json.dumps([self.resolved, image_hash, version], ensure_ascii=False)
+    def hash(self, files: Mapping[str, str], version: str) -> str:
+        """Return what changes with anything that changes the results.
+
+        Parameters
+        ----------
+        files : mapping of path in the study to SHA-256
+            Of the image and of tables of load paths.
+        """
+        told = json.dumps([self.resolved, dict(files), version], ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -176,7 +174,7 @@ def parse_study(data: bytes, path: Path) -> StudyFile:
         hashlib.sha256(data).hexdigest(),
     )
     for point in points:
-        _check(file, point)
+        check_study(file, point)
     return file
 
 
@@ -273,83 +271,6 @@ def _validate(
     except ValidationError as error:
         where, what = _explain(error, tree)
         raise _error(path, lines, where, what + _which(number, values)) from None
-
-
-def _check(file: StudyFile, point: Point) -> None:
-    """Check what the schema cannot: names, kinds of laws, and units against one another."""
-    study = point.study
-    if not study.laws:
-        raise file.error(("laws",), "must give each phase its laws, but is empty", point)
-    for phase, laws in study.laws.items():
-        for physics in PHYSICS:
-            law = getattr(laws, physics)
-            if law is not None:
-                _check_kind(file, point, ("laws", phase, physics), law, physics)
-    for name in study.cells:
-        if not _NAME.fullmatch(name):
-            raise file.error(
-                ("cells", name),
-                "must have a name of at most 40 letters, digits, - and _ (it becomes a file name)",
-                point,
-            )
-    _check_units(file, point)
-
-
-def _check_kind(file: StudyFile, point: Point, path: yaml12.Path, law: Any, physics: str) -> None:
-    """Refuse an elastic law where one of conduction is meant, and the other way round."""
-    elastic = physics == "elasticity"
-    wrong, right = (_SCALAR_LAWS, "isotropic") if elastic else (_ELASTIC_LAWS, "conduction")
-    for where, part in _walk(law, path):
-        if isinstance(part, BaseModel) and getattr(part, "type", None) in wrong:
-            raise file.error(
-                (*where, "type"),
-                f"must be a law of {physics} such as {right}, but is {part.type!r}",  # type: ignore[attr-defined]
-                point,
-            )
-
-
-def _walk(value: Any, path: yaml12.Path) -> Iterator[tuple[yaml12.Path, Any]]:
-    yield path, value
-    items: Any = ()
-    if isinstance(value, BaseModel):
-        items = ((name, getattr(value, name)) for name in type(value).model_fields)
-    elif isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        yield from _walk(item, (*path, key))
-
-
-def _kind(path: yaml12.Path, value: Quantity) -> str:
-    """Return of what kind a quantity is meant to be: of conductivities the physics tells."""
-    return str(path[2]) if path[0] == "laws" and path[2] in KINDS else value.kind
-
-
-def _check_units(file: StudyFile, point: Point) -> None:
-    """Refuse quantities of one kind of which some have a unit and some have none."""
-    seen: dict[tuple[str, bool], tuple[yaml12.Path, Quantity]] = {}
-    for path, value in _walk(point.study, ()):
-        if not isinstance(value, Quantity) or value == 0.0:  # nothing is nothing in any unit
-            continue
-        kind = _kind(path, value)
-        if value.unit and kind != value.kind:
-            raise file.error(
-                path,
-                f"must be {KINDS[kind][1]}, e.g. {KINDS[kind][2]!r}, but {value.unit!r} is that "
-                f"of {KINDS[value.kind][1]}",
-                point,
-            )
-        seen.setdefault((kind, bool(value.unit)), (path, value))
-        if kind != "angle" and (kind, not value.unit) in seen:
-            (bare_path, bare), (other, united) = seen[kind, False], seen[kind, True]
-            what = KINDS[kind][1]
-            raise file.error(
-                bare_path,
-                f"must be {what} with a unit, because {dotted(other)} has one ({united.unit}), but "
-                f"is {bare:g}; give all of them units, or none",
-                point,
-            )
 
 
 # ---- errors

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalebridge.errors import InputError
 from scalebridge.study.files import plain
+from scalebridge.study.load_path import components_of, mandel_factors
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
+    from scalebridge.study.plan import LoadRequest
     from scalebridge.upscaling import Bounds, Effective
+    from scalebridge.upscaling.history import History
 
 _PACKAGES = ("scalebridge", "jax", "jaxlib", "equinox", "numpy", "scipy", "h5py")
 
@@ -112,6 +116,75 @@ def describe_bounds(bounds: Bounds) -> dict[str, Any]:
             "statements": bounds.statements,
         }
     )
+
+
+def describe_load(
+    history: History, request: LoadRequest, seconds: float, kept: Sequence[int]
+) -> dict[str, Any]:
+    """Return a load history with its evidence.
+
+    Components of strain and stress are tensor components: ``12`` is ε₁₂ = γ₁₂/2 and σ₁₂.
+
+    Returns
+    -------
+    dict
+        ``physics`` ("conduction", "elasticity", "finite strain"), ``boundary``, ``element``,
+        ``plane``, ``components``, ``names`` (of gradient and flux); ``converged``, ``message``;
+        ``steps`` and ``reached``, rows of the path after the one at rest; ``final`` and ``peak``,
+        quantity → component → the last value, and that of the largest magnitude; ``ledger``,
+        ``work``, ``stored``, ``dissipated``, ``imbalance``, ``hill_mandel`` at the end and
+        ``least_dissipation`` of all; ``newton``, ``krylov``, ``substeps`` in all; ``table``,
+        column → values, as `columns_of` gives them; ``kept``, the rows whose fields are stored;
+        ``tangent``, the last one in Mandel components or row by row, or null; ``units`` of
+        ``time`` and of the two quantities, SI, where the study gives units; ``wall_seconds``.
+    """
+    cell, table = request.cell, columns_of(history, request)
+    names, components = request.path.names, components_of(cell)
+    curves = {name: {c: np.asarray(table[f"{name}_{c}"]) for c in components} for name in names}
+    ledger = ("work", "stored", "dissipated", "imbalance", "hill_mandel")
+    least = table["least_dissipation"][1:]
+    steps = len(table["time"]) - 1
+    tangents = history.tangents
+    return plain(
+        {
+            "physics": cell.physics,
+            "boundary": cell.boundary,
+            "element": cell.element,
+            "plane": cell.plane,
+            "components": components,
+            "names": names,
+            "converged": history.converged,
+            "message": history.message,
+            "steps": len(request.path.times) - 1,
+            "reached": steps,
+            "final": {n: {c: v[-1] for c, v in told.items()} for n, told in curves.items()},
+            "peak": {
+                n: {c: v[np.abs(v).argmax()] for c, v in told.items()} for n, told in curves.items()
+            },
+            "ledger": {
+                **{name: table[name][-1] for name in ledger},
+                "least_dissipation": least.min() if len(least) else None,
+            },
+            **{name: int(np.sum(table[name])) for name in ("newton", "krylov", "substeps")},
+            "table": table,
+            "kept": list(kept),
+            "tangent": tangents[-1] if tangents is not None and steps else None,
+            "units": dict(request.units),
+            "wall_seconds": seconds,
+        }
+    )
+
+
+def columns_of(history: History, request: LoadRequest) -> dict[str, NDArray[Any]]:
+    """Return the columns of a load's table, (row,) each; row 0 is rest."""
+    factors, ledger = mandel_factors(request.cell), history.ledger
+    columns = {"time": history.times}
+    for name, values in zip(request.path.names, (history.gradient, history.flux), strict=True):
+        for c, component in enumerate(components_of(request.cell)):
+            columns[f"{name}_{component}"] = values[:, c] / factors[c]
+    names = ("work", "stored", "dissipated", "imbalance", "hill_mandel", "least_dissipation")
+    columns |= {name: getattr(ledger, name) for name in names}
+    return columns | {name: getattr(history, name) for name in ("newton", "krylov", "substeps")}
 
 
 def tortuosity(

@@ -13,16 +13,30 @@ from scalebridge.errors import did_you_mean
 KINDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "length": ("m", "a length", "1.3 um", ("nm", "µm", "mm", "cm", "inch")),
     "stress": ("Pa", "a stress", "3.5 GPa", ("kPa", "MPa", "N/mm^2", "psi", "ksi", "bar")),
+    "time": ("s", "a time", "10 s", ("ms", "min", "hour", "day")),
+    "rate": ("1/s", "a rate", "1e-3 1/s", ("1/min", "1/hour", "1/day")),
     "angle": ("rad", "an angle", "30 deg", ("degree",)),
     "conduction": ("W/m/K", "a thermal conductivity", "80 W/m/K", ("mW/m/K", "W/cm/K")),
     "diffusion": ("m^2/s", "a diffusivity", "1e-9 m^2/s", ("cm^2/s", "um^2/s", "mm^2/s")),
     "electric": ("S/m", "an electric conductivity", "2 S/m", ("S/cm", "mS/cm", "MS/m")),
     "dielectric": ("F/m", "a permittivity", "8.85 pF/m", ("nF/m", "uF/m")),
+    "conduction gradient": ("K/m", "a temperature gradient", "100 K/m", ("K/mm", "K/cm")),
+    "diffusion gradient": ("mol/m^4", "a gradient of concentration", "5 mol/m^4", ()),
+    "electric gradient": ("V/m", "a gradient of potential", "10 V/m", ("V/mm", "kV/m")),
+    "dielectric gradient": ("V/m", "a gradient of potential", "10 V/m", ("V/mm", "kV/m")),
+    "conduction flux": ("W/m^2", "a heat flux", "5 kW/m^2", ("W/cm^2", "W/mm^2")),
+    "diffusion flux": ("mol/m^2/s", "a flux of matter", "2 mol/m^2/s", ()),
+    "electric flux": ("A/m^2", "a current density", "3 A/m^2", ("A/cm^2", "A/mm^2")),
+    "dielectric flux": ("C/m^2", "an electric displacement", "1 uC/m^2", ()),
 }
 CONDUCTIVITIES = ("conduction", "diffusion", "electric", "dielectric")
+GRADIENTS = tuple(f"{physics} gradient" for physics in CONDUCTIVITIES)
+FLUXES = tuple(f"{physics} flux" for physics in CONDUCTIVITIES)
 _LARGEST = 1e60
 _UNITED = re.compile(r"\s*([-+]?(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*")
-_UNIT = re.compile(r"(?!.*\d\d)[^\W\d_][\w\s*/^()·.-]{0,39}|°")  # pint evaluates what it is given
+_UNIT = re.compile(
+    r"(?!.*\d\d)(?:1/)?[^\W\d_][\w\s*/^()·.-]{0,39}|°"
+)  # pint evaluates what it is given
 
 
 class Quantity(float):

@@ -34,9 +34,9 @@ def checks_of(run: OpenedRun, result: OpenedTensor) -> list[Check]:
     """Return the evidence of one effective tensor."""
     evidence = result.evidence
     checks = [_convergence(result), _error(result), _residual(run, result)]
-    limit = _energy_limit(evidence["residual"])
+    limit = energy_limit(evidence["residual"])
     checks.append(
-        _balance(
+        balance(
             "Hill–Mandel between load cases",
             evidence["hill_mandel_symmetry"],
             limit,
@@ -44,7 +44,7 @@ def checks_of(run: OpenedRun, result: OpenedTensor) -> list[Check]:
         )
     )
     checks.append(
-        _balance(
+        balance(
             "Hill–Mandel at the boundary",
             evidence["hill_mandel_boundary_work"],
             limit,
@@ -146,12 +146,12 @@ def _verdict(value: float | None, limit: float | None) -> str:
     return GOOD if value <= limit else BAD
 
 
-def _energy_limit(residual: float | None) -> float:
+def energy_limit(residual: float | None) -> float:
     """Return what an energy balance may be off by: it is of first order in the residual."""
     return min(max(_ENERGY_FLOOR, 10.0 * (residual or 0.0)), _ENERGY_CEILING)
 
 
-def _balance(name: str, value: float | None, limit: float, meaning: str) -> Check:
+def balance(name: str, value: float | None, limit: float, meaning: str) -> Check:
     if value is None:
         text = "Not defined here, since each load case is a problem of its own."
         return Check(name, "–", NEUTRAL, text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
+from scalebridge.study.opened_load import OpenedLoad
 from scalebridge.study.opened_run import OpenedRun
 from scalebridge.study.opened_tensor import OpenedTensor
 from scalebridge.study.report.words import (
@@ -57,16 +59,20 @@ _RATIOS = ("nu", "zener", "universal", "anisotropy")
 
 def tensor_of(result: OpenedTensor) -> dict[str, Any]:
     """Return the tensor, in Mandel and in Voigt components where the two differ."""
-    scale = scale_of(result.tensor, result.unit)
-    forms = [{"name": "", "rows": matrix(result.tensor, scale.factor)}]
     if result.kind == "stiffness":
-        forms[0]["name"] = "Mandel components"
-        forms.append({"name": "Voigt components", "rows": matrix(result.voigt, scale.factor)})
-    labels = list(result.components)
-    if result.kind == "conductivity":
-        labels = list("xyz"[: len(labels)])
-    unit = f"[{scale.unit}]" if result.unit else f"in {scale.unit} the unit of the input"
-    return {"labels": labels, "unit": unit.replace("  ", " "), "forms": forms}
+        forms = {"Mandel components": result.tensor, "Voigt components": result.voigt}
+        return shown_tensor(result.components, result.unit, forms)
+    return shown_tensor("xyz"[: len(result.components)], result.unit, {"": result.tensor})
+
+
+def shown_tensor(
+    labels: Sequence[str], unit: str, forms: Mapping[str, NDArray[Any]]
+) -> dict[str, Any]:
+    """Return a tensor in one form or several, with its labels and a common unit."""
+    scale = scale_of(next(iter(forms.values())), unit)
+    told = f"[{scale.unit}]" if unit else f"in {scale.unit} the unit of the input"
+    shown = [{"name": n, "rows": matrix(values, scale.factor)} for n, values in forms.items()]
+    return {"labels": list(labels), "unit": told.replace("  ", " "), "forms": shown}
 
 
 def constants_of(result: OpenedTensor) -> list[dict[str, Any]]:
@@ -127,7 +133,17 @@ def headline_of(run: OpenedRun) -> list[dict[str, Any]]:
             scale = Scale(1.0, "") if name.startswith(_RATIOS) else scale_of(value, result.unit)
             told = number(value / scale.factor, 4, pad=True)
             found.append({"label": label + of, "value": told, "unit": scale.unit})
-    return found
+    return [*found, *map(_largest_flux, run.loads.values())]
+
+
+def _largest_flux(load: OpenedLoad) -> dict[str, Any]:
+    flux = load.names[1]
+    values = load.columns[f"{flux}_{load.driven[0]}"]
+    value = values[np.abs(values).argmax()]
+    scale = scale_of(value, load.units.get(flux, ""))
+    label = f"largest {flux} {load.driven[0]}, {load.name}"
+    told = number(value / scale.factor, 4, pad=True)
+    return {"label": label, "value": told, "unit": scale.unit}
 
 
 def _headlines(result: OpenedTensor) -> dict[str, str]:
@@ -175,7 +191,7 @@ def _laws(told: Mapping[str, Any], units: Mapping[str, str]) -> list[str]:
     rows = []
     for physics, law in (told.get("laws") or {}).items():
         if isinstance(law, dict):
-            rows.append(f"{physics}: {law_in_words(law, physics, units)}")
+            rows.append(f"{physics.replace('_', ' ')}: {law_in_words(law, physics, units)}")
         else:
             rows.append(f"{physics}: {law}")
     return rows

@@ -15,6 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from scalebridge.study import pictures
 from scalebridge.study.report.directional import Directional
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from scalebridge.study.report.fields import ShownField
 
 _INK, _QUIET, _ACCENT = "#2b2b2b", "#9a958a", "#27496d"
-_COLOURS = ("#27496d", "#e0a13a", "#4f9d8d", "#b5493c", "#8a6fa8", "#7c8a3a", "#444444")
+COLOURS = ("#27496d", "#e0a13a", "#4f9d8d", "#b5493c", "#8a6fa8", "#7c8a3a", "#444444")
 SURFACE_COLOURS = "viridis"
 _MOST_TICKS, _DECADES, _ROUND_OFF = 8, 50.0, 1e-5
 _LIGHT = np.array([0.5, -0.5, 0.7])  # from above and from the side of the eye
@@ -38,6 +39,12 @@ def drawn(save: Callable[[Path], object]) -> str:
         path = Path(folder) / "picture.png"
         save(path)
         return _uri("png", path.read_bytes())
+
+
+def stored(folder: Path, name: str) -> str:
+    """Return a PNG that a run has written; empty where it is not there."""
+    path = folder / Path(name).name  # whatever the name holds, no other folder
+    return _uri("png", path.read_bytes()) if path.is_file() else ""
 
 
 def microstructure(run: OpenedRun) -> str:
@@ -129,8 +136,7 @@ def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float | None]]], label: str, what: str
 ) -> str:
     """Draw results, each as places and values, over a swept parameter."""
-    figure = Figure(figsize=(5.2, 3.6), dpi=150)
-    axes = figure.add_axes((0.14, 0.17, 0.82, 0.76))
+    figure, axes = _chart(label, what)
     axes.margins(y=0.12)
     for i, (name, (places, values)) in enumerate(series.items()):
         order = np.argsort(places)
@@ -138,7 +144,7 @@ def curves(
             np.array(places)[order],
             np.array(values, float)[order],
             ("o-", "s--", "^:")[i % 3],  # so that lines on each other are seen
-            color=_COLOURS[i % len(_COLOURS)],
+            color=COLOURS[i % len(COLOURS)],
             markersize=6 - i % 3,
             linewidth=1.6,
             label=_literal(name),
@@ -146,13 +152,34 @@ def curves(
     heights = [v for _, values in series.values() for v in values if v is not None]
     _ticks_at(axes, sorted({place for places, _ in series.values() for place in places}))
     _keep_round_off_flat(axes, heights)
+    return _told(figure, axes, len(series))
+
+
+def paths(series: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], label: str, what: str) -> str:
+    """Draw curves that may turn back, over one another."""
+    figure, axes = _chart(label, what)
+    for i, (name, (across, up)) in enumerate(series.items()):
+        colour = COLOURS[i % len(COLOURS)]
+        axes.plot(across, up, ("-", "--", ":")[i % 3], color=colour, label=_literal(name))
+    axes.locator_params(axis="x", nbins=6)
+    return _told(figure, axes, len(series))
+
+
+def _chart(label: str, what: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(5.2, 3.6), dpi=150)
+    axes = figure.add_axes((0.14, 0.17, 0.82, 0.76))
     axes.set_xlabel(label, color=_INK, parse_math=False)
     axes.set_ylabel(what, color=_INK, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=_INK, labelsize=9)
     axes.grid(axis="y", color="#ece9e1", linewidth=0.8)
     axes.set_axisbelow(True)
-    legend = axes.legend(frameon=False, fontsize=9, ncols=2 if len(series) > 4 else 1)
+    return figure, axes
+
+
+def _told(figure: Figure, axes: Any, count: int) -> str:
+    """Add the legend, in which names are no formulas."""
+    legend = axes.legend(frameon=False, fontsize=9, ncols=2 if count > 4 else 1)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return _svg(figure)

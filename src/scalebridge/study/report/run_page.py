@@ -16,6 +16,7 @@ from scalebridge.study.opened_tensor import OpenedBounds, OpenedTensor, boundary
 from scalebridge.study.report import checks, contents, drawings, scenes, scripts
 from scalebridge.study.report.directional import Directional, directional
 from scalebridge.study.report.fields import shown_fields
+from scalebridge.study.report.loads import load_section
 from scalebridge.study.report.words import (
     Scale,
     anchor,
@@ -41,23 +42,32 @@ _HINDRANCE = (
 _PLAIN_NAMES = ("conduction", "elasticity")  # of cells that nobody has named
 
 
-def run_page(run: OpenedRun) -> dict[str, Any]:
-    """Return what the template of a run is filled with."""
+def run_page(run: OpenedRun, folder: str = "") -> dict[str, Any]:
+    """Return what the template of a run is filled with.
+
+    Parameters
+    ----------
+    run : OpenedRun
+    folder : str
+        From the page to the folder of results, ending in a slash; empty beside them.
+    """
     found: dict[str, Any] = {}
     cells = [_cell(run, result, found) for result in run.results.values()]
+    loads = [load_section(run, load, found, folder) for load in run.loads.values()]
     microstructure = _microstructure(run, found)
     library = scripts.library() if found else None
     if found and library is None:
-        for part in [microstructure, *(p for cell in cells for p in cell["pictures"])]:
+        for part in [microstructure, *(p for s in [*cells, *loads] for p in s["pictures"])]:
             part["scene"] = None
     return {
         "title": run.title or "Results",
         "when": when(run.summary["run"]["finished"]),
         "abstract": abstract(run),
-        "status": status(run, [cell["verdict"] for cell in cells]),
+        "status": status(run, [section["verdict"] for section in [*cells, *loads]]),
         "headline": contents.headline_of(run),
         "microstructure": microstructure,
         "cells": cells,
+        "loads": loads,
         "provenance": provenance(run.provenance, run.summary.get("wall_seconds")),
         "library": library,
         "scenes": scripts.packed_scenes(found) if library else None,
@@ -74,20 +84,29 @@ def abstract(run: OpenedRun) -> str:
         f"{name} ({number(100 * told['volume_fraction'], 3)} %)" for name, told in phases.items()
     ]
     of = listed(parts) if len(parts) <= 5 else f"{len(parts)} phases"
+    followed = _followed(run)
     if not run.results:
-        return f"An image of {size(image['shape'])} {kind} of {of}; nothing was computed."
+        done = f"; {followed}." if followed else "; nothing was computed."
+        return f"An image of {size(image['shape'])} {kind} of {of}{done}"
     what = listed(list(dict.fromkeys(_noun(r) for r in run.results.values())))
     how = listed(list(dict.fromkeys(b for r in run.results.values() for b in _boundaries(run, r))))
     united = all(result.unit for result in run.results.values())
     return (
         f"Effective {what} of {of}, computed on an image of {size(image['shape'])} {kind} "
-        f"under {how} boundary conditions."
+        f"under {how} boundary conditions{f'; {followed}' if followed else ''}."
         + ("" if united else " Numbers are in the unit of the input.")
     )
 
 
 def _noun(result: OpenedTensor) -> str:
     return result.quantity.removesuffix(" (Mandel)")
+
+
+def _followed(run: OpenedRun) -> str:
+    """Say which load histories were followed; empty without any."""
+    told = [f"{name} ({load.physics}, {load.reached} steps)" for name, load in run.loads.items()]
+    plural = "history" if len(told) == 1 else "histories"
+    return f"load {plural} {listed(told)}" if told else ""
 
 
 def _boundaries(run: OpenedRun, result: OpenedTensor) -> tuple[str, ...]:
@@ -205,6 +224,7 @@ def _modulus(result: OpenedTensor, shape: Directional, found: dict[str, Any]) ->
         "alt": f"{shape.what} over the directions. {spread}",
         "scene": _keep(found, name, scenes.modulus_scene(shape, scale)),
         "label": f"Interactive scene: {shape.what} over the directions",
+        "flat": False,
         "caption": f"{_capital(shape.what)} {shape.letter}(n) over the directions n, "
         f"as the distance from the centre{' and as colour' if shape.dim == 3 else ''}.",
         "rows": extremes,

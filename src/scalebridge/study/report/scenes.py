@@ -28,8 +28,8 @@ _SURFACES = (
     "Surfaces of all phases but the most abundant one, smoothed for display; "
     "a click on a name hides its surface."
 )
-_INK, _LINE = "#2b2b2b", "#8d887c"
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK, _LINE = "#2b2b2b", "#8d887c"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
 def phases_scene(run: OpenedRun) -> tuple[Figure | None, str]:
@@ -122,7 +122,7 @@ def _mesh(name: str, vertices: NDArray[Any], triangles: NDArray[Any], colour: st
     whole = np.uint16 if len(vertices) < 1 << 16 else np.int32
     return {
         "type": "mesh3d",
-        "name": _text(name),
+        "name": text(name),
         "showlegend": True,
         **{axis: _array(part) for axis, part in zip("xyz", vertices.T, strict=True)},
         **{key: _array(part, whole) for key, part in zip("ijk", triangles.T, strict=True)},
@@ -207,8 +207,8 @@ def _figure(traces: list[Figure], micro: Microstructure | None, scale: Scale) ->
         "layout": {
             "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
             "paper_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": _FONT, "size": 12, "color": _INK},
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#a5a096", "activecolor": _INK},
+            "font": {"family": FONT, "size": 12, "color": INK},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#a5a096", "activecolor": INK},
             "scene": {
                 **named,
                 "aspectmode": "manual",  # "data" lets a slender image grow out of sight
@@ -241,7 +241,7 @@ def _edges(extent: NDArray[Any]) -> Figure:
 
 def _bar(title: str) -> dict[str, Any]:
     return {
-        "title": {"text": _text(title), "side": "top"},
+        "title": {"text": text(title), "side": "top"},
         "thickness": 12,
         "len": 0.7,
         "outlinewidth": 0,
@@ -253,7 +253,7 @@ def _scale(name: str) -> list[list[Any]]:
     return [[float(p), to_hex(colormaps[name](p))] for p in places]
 
 
-def _text(words: str) -> str:
+def text(words: str) -> str:
     """Return words that Plotly, which knows some tags, shows as they are."""
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -12,7 +12,9 @@ from scalebridge.errors import InputError
 from scalebridge.study.opened_run import OpenedRun
 from scalebridge.study.opened_sweep import OpenedPoint, OpenedSweep, numbers_of
 from scalebridge.study.report import checks, contents, drawings
+from scalebridge.study.report.load_checks import load_checks_of
 from scalebridge.study.report.run_page import provenance, status
+from scalebridge.study.report.sweep_loads import load_columns, load_plots
 from scalebridge.study.report.words import (
     Scale,
     listed,
@@ -62,13 +64,16 @@ def sweep_page(sweep: OpenedSweep) -> dict[str, Any]:
         _point(sweep, point, run, main, pictured=len(runs) <= _MOST_PICTURES)
         for point, run in zip(sweep.points, runs, strict=True)
     ]
+    loads = load_columns(runs)
+    for row, point in enumerate(points):
+        point["values"] += [column["values"][row] for column in loads]
     title = known.title if known is not None else "Sweep"
     return {
         "title": title,
         "when": when(known.summary["run"]["finished"]) if known is not None else "",
         "abstract": _abstract(sweep, known),
         "status": _status(sweep, points),
-        "plots": _plots(sweep, known),
+        "plots": [*_plots(sweep, known), *load_plots(runs, [point["told"] for point in points])],
         "columns": [
             {"cell": "", "name": "Point", "unit": ""},
             *({"cell": "", "name": _short(sweep, name), "unit": ""} for name in sweep.parameters),
@@ -76,6 +81,7 @@ def sweep_page(sweep: OpenedSweep) -> dict[str, Any]:
                 {"cell": cell, "name": symbol(name), "unit": scale.unit}
                 for (cell, name), scale in main.items()
             ),
+            *loads,
         ],
         "points": points,
         "provenance": _provenance(sweep, known),
@@ -96,6 +102,9 @@ def _abstract(sweep: OpenedSweep, known: OpenedRun | None) -> str:
     names = ", ".join(sweep.parameters)
     cells = list(known.results) if known is not None else []
     told = f"; {'cell' if len(cells) == 1 else 'cells'} {listed(cells)}" if cells else ""
+    loads = list(known.loads) if known is not None else []
+    plural = "history" if len(loads) == 1 else "histories"
+    told += f"; load {plural} {listed(loads)}" if loads else ""
     done = len(sweep.points)
     count = done if done == sweep.count else f"{done} of {sweep.count}"
     return f"A sweep over {names}: {count} points{told}."
@@ -158,6 +167,7 @@ def _point(
         gone = ["its folder is missing or damaged; run the sweep with --resume"]
         return found | {"warnings": gone, "cells": [], "picture": "", "verdict": checks.LOOK}
     verdicts = [checks.worst_of(checks.checks_of(run, r)) for r in run.results.values()]
+    verdicts += [checks.worst_of(load_checks_of(run, load)) for load in run.loads.values()]
     return found | {
         "warnings": list(run.warnings),
         "verdict": status(run, verdicts)["verdict"],

@@ -14,8 +14,18 @@ from numpy.typing import ArrayLike
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PREFIXES = {15: "P", 12: "T", 9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n", -12: "p"}
-_SPELLED = {"W/m/K": "W/(m K)", "m^2/s": "m²/s"}
-_NO_PREFIX = ("m²/s",)  # the prefix would be squared
+_SPELLED = {
+    "W/m/K": "W/(m K)",
+    "m^2/s": "m²/s",
+    "W/m^2": "W/m²",
+    "A/m^2": "A/m²",
+    "C/m^2": "C/m²",
+    "mol/m^4": "mol/m⁴",
+    "mol/m^2/s": "mol/(m² s)",
+}
+_NO_PREFIX = ("m²/s", "1/s", "s", "K/m")  # the prefix would be squared, or nobody uses it
+_STRESSES = re.compile(r"[CEGHKQ]|(?:yield_stress|drag|stress|mu|k1)$")
+_KINDS = {"tau": "time", "rate": "rate"}
 _DIGITS = 6
 
 Number = float | int | None
@@ -182,8 +192,8 @@ def _constant(name: str, value: Any, physics: str, units: Mapping[str, str]) -> 
         if any(isinstance(item, list) for item in value):
             return f"({len(value)} × {len(value)} matrix)"
         return f"({', '.join(_constant(name, item, physics, units) for item in value)})"
-    kind = ""
-    if physics == "elasticity" and re.match(r"[EGCK]", name):
+    kind = _KINDS.get(name, "")
+    if physics in ("elasticity", "finite_strain") and _STRESSES.match(name):
         kind = "stress"
     elif name == "k":
         kind = physics

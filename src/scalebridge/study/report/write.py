@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from importlib.resources import files
 from pathlib import Path
@@ -51,7 +52,9 @@ def write_report(path: str | Path, out: str | Path | None = None) -> Path:
     else:
         from scalebridge.study.report.run_page import run_page
 
-        page = _render("run.html", run_page(opened))
+        beside = os.path.relpath(opened.path, target.parent)
+        folder = "" if beside == "." else f"{Path(beside).as_posix()}/"
+        page = _render("run.html", run_page(opened, folder))
     with atomic(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return target

@@ -1,21 +1,23 @@
 "use strict";
 // Scenes are made when they come near the window, and unmade when there are too many: browsers
-// keep about sixteen drawing contexts.
+// keep about sixteen drawing contexts. Flat charts need none.
 (() => {
   const MOST = 8;
-  const figures = [...document.querySelectorAll("[data-scene]")];
+  const threeD = canDrawInSpace();
+  const all = [...document.querySelectorAll("[data-scene]")];
+  const figures = all.filter((figure) => threeD || "flat" in figure.dataset);
   const library = document.getElementById("plotly");
   const stored = document.getElementById("scenes");
-  if (!figures.length || !library || !stored || !canDraw()) return;
-  document.documentElement.classList.add("scenes");
+  if (!figures.length || !library || !stored || !("DecompressionStream" in window)) return;
+  if (threeD) document.documentElement.classList.add("scenes");
 
-  function canDraw() {
+  function canDrawInSpace() {
     const canvas = document.createElement("canvas");
     const context = canvas.getContext("webgl2") || canvas.getContext("webgl");
     if (!context) return false;
     const release = context.getExtension("WEBGL_lose_context");
     if (release) release.loseContext();
-    return "DecompressionStream" in window;
+    return true;
   }
 
   async function unpack(element) {
@@ -37,21 +39,20 @@
   }
 
   const alive = [];
-  const config = {
-    displaylogo: false,
-    responsive: true,
-    modeBarButtons: [["toImage", "zoom3d", "pan3d", "orbitRotation", "resetCameraDefault3d"]],
-  };
+  const turned = ["toImage", "zoom3d", "pan3d", "orbitRotation", "resetCameraDefault3d"];
+  const flat = ["toImage", "zoom2d", "pan2d", "resetScale2d"];
+  const configure = (buttons) => ({ displaylogo: false, responsive: true, modeBarButtons: [buttons] });
 
   async function show(figure) {
     const scenes = await prepare();
-    if (alive.includes(figure)) return;
-    alive.push(figure);
+    if (figure.classList.contains("live")) return;
+    if (!("flat" in figure.dataset)) alive.push(figure);
     if (alive.length > MOST) hide(alive.shift());
     const target = figure.querySelector(".canvas");
     const { data, layout } = scenes[figure.dataset.scene];
     figure.classList.add("live");
     try {
+      const config = configure(layout.scene ? turned : flat);
       await Plotly.newPlot(target, structuredClone(data), structuredClone(layout), config);
       figure.dataset.ready = "yes";
     } catch (error) {
