@@ -394,3 +394,15 @@ def test_a_step_that_ends_free_of_stress_still_meets_hill_mandel() -> None:
     strain[1, 0] = 1e-4  # elastic
     history = sb.load(composite(), [0.0, 1.0, 2.0], strain=strain)
     assert history.ledger.hill_mandel[-1] < 1e-4
+
+
+def test_fields_of_a_law_that_remembers_the_strain_in_a_plane_cell() -> None:
+    image = sb.Microstructure(np.eye(4, dtype=int), spacing=1.0, phases={"a": 0, "b": 1})
+    soft = sb.laws.GeneralizedMaxwell(E=1.0, nu=0.3, shear=([0.5], [1.0]))
+    hard = sb.laws.IsotropicElastic(E=9.0, nu=0.2)
+    cell = sb.Cell(image, {"a": soft, "b": hard}, plane="strain")
+    strain = np.array([[0, 0, 0], [0.01, 0, 0]])
+    history = sb.load(cell, [0.0, 1.0], strain=strain, keep=[-1])
+    assert history.fields is not None
+    assert history.fields[1]["strain"].shape == (3, 4, 4)
+    np.testing.assert_allclose(history.fields[1]["strain"].mean(axis=(1, 2)), strain[1], atol=1e-9)

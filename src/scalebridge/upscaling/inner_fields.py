@@ -34,19 +34,18 @@ def voxel_fields(
         "energy": whole(now.energy),
         "dissipation": whole(now.dissipation),
     }
-    constituents = equations.constituents
+    constituents, told = equations.constituents, set(fields)
     for voxels, state in zip(constituents.places.voxels, now.states, strict=True):
         for name, leaf in _named(state):
             values = np.asarray(leaf)
-            if not values.size:  # no branches, say
+            if not values.size or name in told:  # no branches, say; the strain that a law remembers
                 continue
             lead = values.shape[:-1]
             mean = values.reshape(*lead, constituents.points, len(voxels)).mean(axis=-2)
             if name not in fields:
                 fields[name] = np.full((*lead, *shape), np.nan)
-            target = fields[name].reshape(*lead, -1)
-            if target.shape[:-1] == lead:
-                target[..., np.asarray(voxels)] = mean
+            if fields[name].shape == (*lead, *shape):  # laws may call different things the same
+                fields[name].reshape(*lead, -1)[..., np.asarray(voxels)] = mean
     return fields
 
 
