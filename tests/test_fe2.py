@@ -224,7 +224,7 @@ def test_localised_fields_average_to_the_point() -> None:
     cell = composite(plane="strain")
     solution = sheet(cell).solve(TIMES, tolerance=1e-9)
     flux = solution.fields[3]["body"]["flux"]
-    found = sb.localize(solution, [(1, 2), (0, 0)])
+    found = sb.localize(solution, elements=[(1, 2), (0, 0)])
     for one in found:
         stress = one.fields["stress"].mean(axis=(1, 2))
         own = flux[one.element, one.point]
@@ -237,19 +237,24 @@ def test_localised_fields_average_to_the_point() -> None:
     near = sb.localize(solution, [solution.space.points[1, 2] + 1e-3])[0]
     assert (near.element, near.point) == (1, 2)
     assert "element 1" in repr(near)
-    for points, message in [([(9, 0)], "pairs of an element"), ([(0.0, 0.0, 0.0)], "coordinates")]:
+    for given, message in [
+        ({"elements": [(9, 0)]}, "pairs of an element"),
+        ({"elements": [(0.5, 0)]}, "pairs of an element"),
+        ({"points": [(0.0, 0.0, 0.0)]}, "coordinates"),
+        ({}, "must be given"),
+    ]:
         with pytest.raises(sb.InputError, match=message):
-            sb.localize(solution, points)
+            sb.localize(solution, **given)
     with pytest.raises(sb.InputError, match="must be a scalar field"):
         near.measure("strain")
     with pytest.raises(sb.InputError, match="must lie where the law is a cell"):
-        sb.localize(sheet(HARD).solve(), [(0, 0)])
+        sb.localize(sheet(HARD).solve(), elements=[(0, 0)])
 
 
 def test_localised_fields_of_a_linear_cell() -> None:
     laws = {"soft": sb.laws.IsotropicElastic(E=70e3, nu=0.33), "hard": HARD}
     solution = sheet(composite(laws, plane="strain")).solve(tolerance=1e-10)
-    one = sb.localize(solution, [(0, 1)])[0]
+    one = sb.localize(solution, elements=[(0, 1)])[0]
     own = solution.fields[1]["body"]["flux"][0, 1]
     np.testing.assert_allclose(one.fields["stress"].mean(axis=(1, 2)), own, rtol=1e-6)
 

@@ -31,6 +31,7 @@ _PORTION_BYTES = 8e6  # measured: larger portions wait for memory, smaller ones 
 _LARGEST_PORTION = 32
 _SHRINK = 4  # a portion is packed when so few are left: sizes 32, 8, 2
 _THREADS = 8
+_COMPILED: set[Any] = set()  # kinds of portions that have been answered
 _SAME = 1e-12  # moduli that differ by rounding only
 _TANGENT = 1e-8  # relative accuracy of tangents
 _MODES = 1e-11  # residual of the answers of virgin cells
@@ -248,9 +249,14 @@ def respond_batch(
         load, start, x, to = _take(data, at)
         return task.answer(load, start, x, to, len(members))
 
-    parts = [portion(portions[0])]  # alone, since it compiles
+    size = _padded(len(portions[0]), equations)
+    kind = (jax.tree.structure((equations, virgin)), size, tangents)
+    known = kind in _COMPILED
+    _COMPILED.add(kind)
+    alone = 0 if known else 1  # what compiles goes first
+    parts = [portion(members) for members in portions[:alone]]
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        parts += pool.map(portion, portions[1:])
+        parts += pool.map(portion, portions[alone:])
     found: Batch = _join(parts, np.argsort(np.concatenate(portions)))
     return found._replace(
         tangents=None if found.tangents is None else np.asarray(found.tangents),

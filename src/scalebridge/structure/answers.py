@@ -7,7 +7,6 @@ states come in and go out, and the structure commits them when its own step has 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -27,6 +26,7 @@ from scalebridge.laws.protocol import Kinematics, Law
 #: ("perturbation"), or by forward differences.
 TANGENTS = ("exact", "perturbation", "forward")
 _STEP = 1e-4  # of the gradient, in differences
+_SAME = 1e-12  # steps that differ by rounding only
 _PERTURBED = 1e-9  # micro tolerance that differences need
 
 
@@ -44,6 +44,8 @@ class Answers(NamedTuple):
         What the next call may start from.
     work : (point,) int
         Iterations of the micro problems.
+    gradient : (point, component) or None
+        What the points have seen, where they were free to choose some of it.
     """
 
     flux: np.ndarray
@@ -53,6 +55,7 @@ class Answers(NamedTuple):
     dissipation: np.ndarray
     guess: Any
     work: np.ndarray
+    gradient: np.ndarray | None = None
 
 
 class Points(abc.ABC):
@@ -93,9 +96,17 @@ class Points(abc.ABC):
 class LinearPoints(Points):
     """Points of constant tangents: linear laws, and linear cells homogenised once."""
 
-    def __init__(self, kinematics: Kinematics, moduli: np.ndarray, count: int) -> None:
-        self.kinematics, self.moduli, self.count = kinematics, moduli, count
-        self.is_symmetric = True
+    def __init__(
+        self,
+        kinematics: Kinematics,
+        moduli: np.ndarray,
+        count: int,
+        free: np.ndarray | None = None,
+    ) -> None:
+        self.kinematics, self.count, self.is_symmetric = kinematics, count, True
+        self.moduli, self.completion = moduli, None
+        if free is not None and free.any():
+            self.moduli, self.completion = condense(moduli, free), complete(moduli, free)
 
     def virgin(self) -> Any:
         return ()
@@ -111,13 +122,13 @@ class LinearPoints(Points):
         guess: Any = None,
     ) -> Answers:
         strains = gradients - self.kinematics.rest
-        if self.moduli.ndim == 2:
-            flux = strains @ self.moduli.T
-        else:
-            flux = (self.moduli @ strains[..., None])[..., 0]
+        flux = _apply(self.moduli, strains)
         zero = np.zeros(len(gradients))
         energy = 0.5 * np.sum(flux * strains, axis=1)
-        return Answers(flux, self.moduli, states, energy, zero, None, zero.astype(int))
+        seen = None
+        if self.completion is not None:
+            seen = _apply(self.completion, strains)
+        return Answers(flux, self.moduli, states, energy, zero, None, zero.astype(int), seen)
 
 
 @eqx.filter_jit
@@ -209,7 +220,7 @@ class CellPoints(Points):
         """Return the virgin cell, linearised; in finite strain no state is like it."""
         if self.kinematics.physics == "finite strain":
             return None
-        if self._linearised is None or float(self._linearised.dt) != dt:
+        if self._linearised is None or abs(float(self._linearised.dt) - dt) > _SAME * dt:
             found = nonlinear.prepare(self.cell)
             before = nonlinear.virgin(found, self.kinematics)
             free = jnp.asarray(self.free, float)
@@ -231,7 +242,7 @@ class CellPoints(Points):
     ) -> Answers:
         turned = gradients
         if self.turns is not None:
-            turned = (self.turns @ gradients[..., None])[..., 0]
+            turned = _apply(self.turns, gradients)
         perturbed = accuracy is not None and self.tangent != "exact"
         if perturbed:
             tolerance = min(tolerance, _PERTURBED)
@@ -247,14 +258,16 @@ class CellPoints(Points):
             virgin=self._virgin(dt),
             accuracy=accuracy or 1.0,
         )
-        flux, slopes = np.asarray(found.response.flux), found.tangents
+        flux, slopes, seen = np.asarray(found.response.flux), found.tangents, None
+        if self.free.any():
+            seen = np.asarray(found.response.state.gradient)
         if perturbed:
             slopes = self._perturbed(turned, states, dt, found)
         elif slopes is not None and self.free.any():
             slopes = condense(slopes, self.free)
         if self.turns is not None:
             back = np.swapaxes(self.turns, -1, -2)
-            flux = (back @ flux[..., None])[..., 0]
+            flux = _apply(back, flux)
             slopes = None if slopes is None else back @ slopes @ self.turns
         return Answers(
             flux,
@@ -264,6 +277,7 @@ class CellPoints(Points):
             np.asarray(found.response.dissipation),
             found.guess,
             found.krylov,
+            seen if seen is None or self.turns is None else _apply(back, seen),
         )
 
     def _perturbed(self, gradients: np.ndarray, states: Any, dt: float, found: Batch) -> np.ndarray:
@@ -298,13 +312,15 @@ class CellPoints(Points):
 
 def gradient_turns(kinematics: Kinematics, turns: np.ndarray) -> np.ndarray:
     """Return the matrices that take gradients to the axes of the material, (…, size, size)."""
+    dim = kinematics.dim
+    if kinematics.physics == "elasticity":
+        kept = [0, 1, 5] if dim == 2 else list(range(6))
+        rotate = tensors.mandel_rotation
+        rotations = [np.asarray(rotate(R)).T[np.ix_(kept, kept)] for R in turns.reshape(-1, 3, 3)]
+        return np.reshape(rotations, (*turns.shape[:-2], kinematics.size, kinematics.size))
+    turns = turns[..., :dim, :dim]  # a plane material turns about the third axis
     if kinematics.physics == "conduction":
         return np.swapaxes(turns, -1, -2)
-    if kinematics.physics == "elasticity":
-        rotate = tensors.mandel_rotation
-        rotations = [np.asarray(rotate(R)).T for R in turns.reshape(-1, *turns.shape[-2:])]
-        return np.reshape(rotations, (*turns.shape[:-2], kinematics.size, kinematics.size))
-    dim = kinematics.dim
     eye, back = np.eye(dim), np.swapaxes(turns, -1, -2)
     blocks = np.einsum("ij,...kl->...ikjl", eye, back)
     return blocks.reshape(*turns.shape[:-2], dim * dim, dim * dim)
@@ -322,6 +338,22 @@ def condense(tangents: np.ndarray, free: np.ndarray) -> np.ndarray:
     rows, columns = np.ix_(held, held)
     found[..., rows, columns] = inner
     return found
+
+
+def complete(moduli: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Return what takes the held components of a gradient to all, free fluxes being zero."""
+    held = ~free
+    size = len(free)
+    found = np.zeros((*moduli.shape[:-2], size, size))
+    found[..., held, held] = 1.0
+    block = moduli[..., free, :][..., :, free]
+    rows, columns = np.ix_(free, held)
+    found[..., rows, columns] = -np.linalg.solve(block, moduli[..., free, :][..., :, held])
+    return found
+
+
+def _apply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return (matrices @ vectors[..., None])[..., 0]
 
 
 def points_of(
@@ -354,9 +386,7 @@ def points_of(
             if turns is not None:
                 T = gradient_turns(law.kinematics, turns)
                 modulus = np.swapaxes(T, -1, -2) @ modulus @ T
-            return LinearPoints(
-                law.kinematics, condense(modulus, free) if free.any() else modulus, count
-            )
+            return LinearPoints(law.kinematics, modulus, count, free)
         return CellPoints(law, count, turns, free, tangent)
     wide = plane == "axisymmetric" or physics == "conduction"
     seen = law.kinematics if wide else Kinematics(physics, min(dim, law.kinematics.dim))
@@ -378,7 +408,7 @@ def law_modulus(law: Law) -> Array:
     return law.tangent()
 
 
-def spread_turns(turns: Any, elements: Sequence[int] | np.ndarray, points: int) -> Any:
+def spread_turns(turns: Any, points: int) -> Any:
     """Return rotations for the points of elements from one, or one for each element."""
     found = np.asarray(turns, float)
     return found if found.ndim == 2 else np.repeat(np.moveaxis(found, -1, 0), points, axis=0)

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalebridge.errors import InputError
 from scalebridge.structure.balance import Balance, Trial
 from scalebridge.structure.newton import Attempt, Iteration, Moment
 
 _DIFFERENCE = 1e-6  # of the ramp, in the derivative of the loads
 _BEST_ITERATIONS = 5
+_ACCURACY = 1e-6  # of the tangents of cells
 _MICRO = 0.1  # micro tolerance, of the tolerance
 
 
@@ -67,8 +69,14 @@ class Follower:
 
     def first_length(self, start: Trial, states: tuple[Any, ...], share: float) -> float:
         """Return the length of a first step that would change λ by `share`, were all linear."""
-        trial = self._trial(start.u, states, 0.0, {}, accuracy=1e-6)
-        return share * float(np.linalg.norm(self._along(trial, 0.0)))
+        trial = self._trial(start.u, states, 0.0, {}, 0.0)
+        length = share * float(np.linalg.norm(self._along(trial, 0.0)))
+        if not length > 0:
+            raise InputError(
+                "`loads` and `supports` must grow with the ramp for `trace`, but nothing does; "
+                "use `solve`"
+            )
+        return length
 
     def step(
         self,
@@ -78,6 +86,7 @@ class Follower:
         guesses: dict[str, Any],
         before: np.ndarray | None,
         length: float,
+        least: float,
     ) -> Arc:
         """Go on by ‖Δu‖ = length from a state in balance.
 
@@ -85,15 +94,17 @@ class Follower:
         ----------
         before : (node, component) or None
             The increment before, whose direction is kept.
+        least : float
+            Element forces at the start: residuals are not relative to less.
         """
-        trial = self._trial(u, states, share, guesses, accuracy=1e-6)
+        trial = self._trial(u, states, share, guesses, least)
         along = self._along(trial, share)
         forward = 1.0 if before is None or float(np.sum(along * before)) > 0 else -1.0
         change = forward * length / float(np.linalg.norm(along))
         increment, now = change * along, share + change
         lines: list[Iteration] = []
         for _ in range(self.most):
-            trial = self._trial(u + increment, states, now, guesses, accuracy=1e-6)
+            trial = self._trial(u + increment, states, now, guesses, least)
             moment = self.ramp.at(now)
             lift = self._lift(trial.u, moment)
             # What is prescribed moves with λ: it is part of what is out of balance.
@@ -126,15 +137,16 @@ class Follower:
         states: tuple[Any, ...],
         share: float,
         guesses: dict[str, Any],
-        accuracy: float,
+        least: float,
     ) -> Trial:
         return self.balance.trial(
             u,
             states,
             *self.ramp.at(share),
             tolerance=_MICRO * self.tolerance,
-            accuracy=accuracy,
+            accuracy=_ACCURACY,
             guesses=guesses,
+            least=least,
         )
 
     def _lift(self, u: np.ndarray, moment: Moment) -> np.ndarray:

@@ -18,6 +18,9 @@ from scalebridge.structure.loads import Loads
 from scalebridge.structure.space import Space
 from scalebridge.structure.supports import Supports
 
+_LARGEST_MOTION = 1e3  # of the prescribed values, of which it may be a turn
+_ROUNDING = 16 * float(np.finfo(float).eps)
+
 
 @dataclass(frozen=True)
 class Region:
@@ -59,8 +62,8 @@ class Trial(NamedTuple):
         One for each region.
     internal, external, residual : (node, component)
         Forces on the nodes; where boundaries are tied, summed up at the masters.
-    relative : float
-        ‖residual‖ of the free values over that of the element forces.
+    size : float
+        Norm of the element forces, or of the loads or what `trial` was given, if that is larger.
     """
 
     u: np.ndarray
@@ -68,7 +71,13 @@ class Trial(NamedTuple):
     internal: np.ndarray
     external: np.ndarray
     residual: np.ndarray
-    relative: float
+    size: float
+
+    @property
+    def relative(self) -> float:
+        """‖residual‖ of the free values over `size`."""
+        norm = float(np.linalg.norm(self.residual))
+        return norm / self.size if norm else 0.0
 
     @property
     def is_finite(self) -> bool:
@@ -102,8 +111,7 @@ class Balance:
     def _pattern(self) -> Pattern:
         master = self.supports.master
         parts = [master[self.space.connectivity[region.elements]] for region in self.regions]
-        zero = np.zeros(self.supports.fixed.shape)
-        parts += [master[c] for c, _ in self.loads.stiffness(zero, 0.0, 0.0)]
+        parts += [master[c] for c in self.loads.connectivities()]
         return Pattern(parts, *self.supports.fixed.shape)
 
     @property
@@ -131,6 +139,7 @@ class Balance:
         tolerance: float,
         accuracy: float | None,
         guesses: Mapping[str, Any],
+        least: float = 0.0,
     ) -> Trial:
         """Evaluate a nodal field at the end of a step.
 
@@ -139,6 +148,8 @@ class Balance:
         tolerance, accuracy : float
             Of micro problems, and of their tangents; see `Points.answer`.
         guesses : mapping of region to `Answers.guess`
+        least : float
+            Forces are not relative to less: a body may be unloaded.
         """
         answers = tuple(
             region.points.answer(
@@ -164,11 +175,10 @@ class Balance:
             square += float(np.sum(local**2))
         external = self.loads.forces(self.space, u, t, share)
         # Forces are relative to those inside the elements: their resultant may vanish.
-        scale = max(np.sqrt(square), float(np.linalg.norm(external)))
+        scale = max(float(np.sqrt(square)), float(np.linalg.norm(external)), least)
         internal, external = self.on_masters(internal), self.on_masters(external)
         residual = np.where(self._settled, 0.0, external - internal)
-        size = float(np.linalg.norm(residual))
-        return Trial(u, answers, internal, external, residual, size / scale if size else 0.0)
+        return Trial(u, answers, internal, external, residual, scale)
 
     @cached_property
     def _settled(self) -> np.ndarray:
@@ -198,6 +208,17 @@ class Balance:
             matrices.append(element_matrices(region.operator, gradients, weights, C))
         matrices += [m for _, m in self.loads.stiffness(trial.u, t, share)]
         return self._pattern.assemble(matrices)
+
+    def rounding(self, blocks: np.ndarray, u: np.ndarray, prescribed: np.ndarray) -> float:
+        """Return what rounding alone may make of the forces of a rigid motion.
+
+        Such a motion is as large as what is prescribed; at a limit load there are larger ones.
+        """
+        moved = np.minimum(np.abs(u), _LARGEST_MOTION * np.abs(prescribed).max())
+        if self.regions[0].points.kinematics.physics == "finite strain":
+            moved = moved + np.abs(self.space.nodes)
+        forces = self._pattern.product(np.abs(blocks), moved[self.supports.master])
+        return _ROUNDING * float(np.linalg.norm(forces))
 
     def solve(self, blocks: np.ndarray, rhs: np.ndarray, lift: np.ndarray) -> np.ndarray:
         """Return the nodal field with K u = rhs where it is free, and `lift` where it is held."""

@@ -103,15 +103,24 @@ class Loads:
             found += patch.forces(density, len(u))
         return found
 
+    def connectivities(self) -> list[np.ndarray]:
+        """Return the connectivities of `stiffness`, which no time changes."""
+        return [patch.connectivity for _, patch in self._followers()]
+
+    def _followers(self) -> list[tuple[Load, Patch]]:
+        """Return the pressures that follow the surface."""
+        return [
+            (load, load.patch)
+            for load in self.loads
+            if self.follows and load.kind == "pressure" and load.patch is not None
+        ]
+
     def stiffness(
         self, u: np.ndarray, t: float, share: float
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return (connectivity, −∂f/∂u of the elements) of pressures that follow the surface."""
         found = []
-        for load in self.loads if self.follows else ():
-            if load.kind != "pressure" or load.patch is None:
-                continue
-            patch = load.patch
+        for load, patch in self._followers():
             flat = load.value(patch.x.reshape(len(patch.x), -1), t, share)
             p = np.broadcast_to(flat, (1, patch.weights.size)).reshape(patch.weights.shape)
             slopes = np.asarray(_follower_slope(*_shape(patch, u), p))

@@ -17,9 +17,10 @@ from scalebridge.cell import nonlinear
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
 from scalebridge.errors import InputError
-from scalebridge.structure.answers import gradient_turns
+from scalebridge.structure.answers import LinearPoints, gradient_turns
 from scalebridge.structure.balance import Region
 from scalebridge.structure.solution import Solution
+from scalebridge.upscaling.across import all_stresses
 from scalebridge.upscaling.inner_fields import voxel_fields
 from scalebridge.upscaling.path import names_of
 
@@ -56,8 +57,8 @@ class Localized:
     def measure(self, name: str) -> np.ndarray:
         """Return a scalar field: a field of one component, "von_mises" or "max_principal".
 
-        The two are of the stress in small strain, with the stresses in the plane alone where
-        the cell is two-dimensional.
+        The two are of the stress in small strain. In plane strain they are NaN where a law does
+        not tell the stress across the plane, as of viscoelastic phases.
         """
         if name in ("von_mises", "max_principal"):
             if self.cell.physics != "elasticity":
@@ -65,13 +66,15 @@ class Localized:
                     f"`name` {name!r} is of the stress in small strain, but this cell is of "
                     f"{self.cell.physics}; use `fields`"
                 )
-            sigma = np.moveaxis(
-                np.asarray(tensors.from_mandel(self.fields["stress"])), (0, 1), (-2, -1)
-            )
+            stress = all_stresses(self.fields, self.cell)
+            sigma = np.moveaxis(np.asarray(tensors.from_mandel(stress)), (0, 1), (-2, -1))
+            known = np.all(np.isfinite(sigma), axis=(-2, -1))
+            principal = np.full((*known.shape, 3), np.nan)
+            principal[known] = np.linalg.eigvalsh(sigma[known])
             if name == "max_principal":
-                return np.linalg.eigvalsh(sigma)[..., -1]
-            trace = np.trace(sigma, axis1=-2, axis2=-1)
-            return np.sqrt(np.maximum(1.5 * (np.sum(sigma**2, axis=(-2, -1)) - trace**2 / 3), 0.0))
+                return principal[..., -1]
+            apart = principal - np.roll(principal, 1, axis=-1)
+            return np.sqrt(0.5 * np.sum(apart**2, axis=-1))
         found = self.fields.get(name)
         if found is None or found.ndim != self.cell.dim:
             scalars = [n for n, f in self.fields.items() if f.ndim == self.cell.dim]
@@ -102,16 +105,17 @@ class Localized:
         )
 
 
-def localize(solution: Solution, points: Any) -> list[Localized]:
+def localize(solution: Solution, points: Any = None, *, elements: Any = None) -> list[Localized]:
     """Return the micro fields behind points of a structure, at the last time.
 
     Parameters
     ----------
     solution : Solution
         With cells as laws.
-    points : (point, dim) or sequence of (element, point)
-        Places, of which each stands for the integration point nearest to it; whole numbers in
-        pairs name elements of the mesh and their integration points.
+    points : (point, dim), optional
+        Places, of which each stands for the integration point nearest to it.
+    elements : sequence of (element, point), optional
+        Elements of the mesh and their integration points, by number, in place of `points`.
 
     Returns
     -------
@@ -128,24 +132,31 @@ def localize(solution: Solution, points: Any) -> list[Localized]:
     bounded) fluctuation about it. Gradients of the macroscopic strain are not in it, so that it
     is poor within a cell's width of a boundary.
     """
-    return [_localized(solution, *where) for where in _find(solution, points)]
+    if (points is None) == (elements is None):
+        raise InputError("`points` or `elements` must be given, and not both")
+    if len(solution.times) < 2:
+        raise InputError("`solution` must have been solved, but has only the state at rest")
+    found = _by_number(solution, elements) if points is None else _by_place(solution, points)
+    return [_localized(solution, *where) for where in found]
 
 
-def _find(solution: Solution, points: Any) -> list[tuple[int, int]]:
+def _by_number(solution: Solution, pairs: Any) -> list[tuple[int, int]]:
+    most, count = solution.space.weights.shape
+    found = np.asarray(pairs)
+    good = found.ndim == 2 and found.shape[1] == 2 and found.dtype.kind in "iu"
+    if not good or np.any(found < 0) or np.any(found >= [most, count]):
+        raise InputError(
+            f"`elements` must be pairs of an element below {most} and a point below {count}, but "
+            f"is {pairs!r}"
+        )
+    return [(int(e), int(q)) for e, q in found]
+
+
+def _by_place(solution: Solution, points: Any) -> list[tuple[int, int]]:
     space = solution.space
-    elements, count = space.weights.shape
-    if all(
-        isinstance(p, tuple) and all(isinstance(i, int | np.integer) for i in p) for p in points
-    ):
-        for pair in points:
-            if len(pair) != 2 or not (0 <= pair[0] < elements and 0 <= pair[1] < count):
-                raise InputError(
-                    f"`points` must be pairs of an element below {elements} and a point below "
-                    f"{count}, or places, but has {pair}"
-                )
-        return [(int(e), int(q)) for e, q in points]
+    count = space.weights.shape[1]
     places = np.atleast_2d(np.asarray(points, float))
-    if places.shape[-1] != space.dim or not np.all(np.isfinite(places)):
+    if places.ndim != 2 or places.shape[-1] != space.dim or not np.all(np.isfinite(places)):
         raise InputError(
             f"`points` must be places of {space.dim} coordinates, but has shape {places.shape}"
         )
@@ -190,6 +201,9 @@ def _localized(solution: Solution, element: int, point: int) -> Localized:
 def _imposed(solution: Solution, region: Region, row: int) -> np.ndarray:
     """Return the average gradient of a linear cell, in its own axes."""
     average = region.gradients(solution.field[-1], solution.space)[row]
+    completion = region.points.completion if isinstance(region.points, LinearPoints) else None
+    if completion is not None:  # in plane stress
+        average = (completion if completion.ndim == 2 else completion[row]) @ average
     if region.turns is not None:
         turn = region.turns if region.turns.ndim == 2 else region.turns[row]
         average = gradient_turns(region.law.kinematics, turn) @ average

@@ -13,7 +13,6 @@ from scalebridge.structure import newton
 from scalebridge.structure.arc_length import Arc, Follower, Ramp
 from scalebridge.structure.balance import Balance, Trial
 from scalebridge.structure.newton import Attempt, Iteration, Moment
-from scalebridge.structure.places import Places
 from scalebridge.structure.solution import Solution
 from scalebridge.upscaling.path import parse_times
 
@@ -48,6 +47,7 @@ class _Committed(NamedTuple):
     moment: Moment
     increment: np.ndarray | None
     pull: np.ndarray | None
+    size: float
 
 
 def march(
@@ -55,11 +55,11 @@ def march(
     times: Sequence[float],
     *,
     physics: str,
+    plane: str | None,
     tolerance: float,
     keep: Sequence[int],
     newton_iterations: int,
     cuts: int,
-    places: Places,
     progress: Callable[[StepProgress], None] | None,
     throw: bool,
 ) -> Solution:
@@ -69,7 +69,7 @@ def march(
         if not isinstance(row, int | np.integer) or not -len(moments) <= row < len(moments):
             raise InputError(f"`keep` must name rows of `times`, but has {row!r}")
     rows = {int(row) % len(moments) for row in keep}
-    run = _Run(balance, moments, physics, rows, places, progress)
+    run = _Run(balance, moments, physics, plane, rows, progress)
     try:
         for row in range(1, len(moments)):
             message = run.advance(row, tolerance, newton_iterations, cuts)
@@ -89,19 +89,18 @@ def trace(
     steps: int,
     first: float,
     physics: str,
+    plane: str | None,
     tolerance: float,
     newton_iterations: int,
     cuts: int,
-    places: Places,
     throw: bool,
 ) -> Solution:
     """Follow an equilibrium path; see `Structure.trace`."""
     times = parse_times(span)
-    run = _Run(balance, times, physics, set(), places, None)
+    run = _Run(balance, times, physics, plane, set(), None)
     ramp = Ramp(float(times[0]), float(times[1]), float(times[1] - times[0]) / steps)
     follower = Follower(balance, ramp, tolerance, newton_iterations)
-    trial = run.first_trial
-    length = shortest = follower.first_length(trial, run.now.states, first)
+    length = shortest = follower.first_length(run.first_trial, run.now.states, first)
     shortest *= 0.5**cuts
     message = ""
     try:
@@ -116,14 +115,13 @@ def trace(
                     f"the path up to share {run.now.moment.share:.4g} of the loads is kept"
                 )
                 break
+            if arc.share >= 1.0 and run.complete(row, arc, ramp, tolerance, newton_iterations):
+                break
             run.follow(row, arc, ramp)
             length = follower.next_length(arc)
-            trial = arc.attempt.trial
-            if arc.share >= 1.0:
-                break
     except KeyboardInterrupt:
         raise Interrupted(run.result("interrupted by the user")) from None
-    run.keep_fields(trial)
+    run.fields[len(run.rows) - 1] = run._fields(run.last)
     if message and throw:
         raise ConvergenceError(message, run.result(message))
     return run.result(message)
@@ -137,18 +135,19 @@ class _Run:
         balance: Balance,
         times: np.ndarray,
         physics: str,
+        plane: str | None,
         keep: set[int],
-        places: Places,
         progress: Callable[[StepProgress], None] | None,
     ) -> None:
-        self.balance, self.times, self.physics = balance, times, physics
-        self.keep, self.places, self.progress = keep, places, progress
+        self.balance, self.times, self.physics, self.plane = balance, times, physics, plane
+        self.keep, self.progress = keep, progress
         self.begun = time.perf_counter()
         u = np.zeros(balance.supports.fixed.shape)
         rest = Moment(float(times[0]), 0.0, float(times[1] - times[0]))
         states = balance.virgin()
         trial = balance.trial(u, states, *rest, tolerance=1e-3, accuracy=None, guesses={})
-        self.now = _Committed(u, states, {}, trial.internal, rest, None, None)
+        self.now = _Committed(u, states, {}, trial.internal, rest, None, None, 0.0)
+        self.lost = [np.zeros(len(answer.dissipation)) for answer in trial.answers]
         self.first_trial, self.first = trial, self._energy(trial)
         self.rows: list[dict[str, Any]] = []
         self.iterations: list[tuple[tuple[Iteration, ...], ...]] = [()]
@@ -186,7 +185,7 @@ class _Run:
         """Try a step along the path."""
         now = self.now
         return follower.step(
-            now.u, now.moment.share, now.states, now.guesses, now.increment, length
+            now.u, now.moment.share, now.states, now.guesses, now.increment, length, now.size
         )
 
     def follow(self, row: int, arc: Arc, ramp: Ramp) -> None:
@@ -197,9 +196,23 @@ class _Run:
         self.iterations.append((arc.attempt.iterations,))
         self._record(row, trial, work, dissipated)
 
-    def keep_fields(self, trial: Trial) -> None:
-        """Keep the fields of the last row."""
-        self.fields[len(self.rows) - 1] = self._fields(trial)
+    def complete(self, row: int, arc: Arc, ramp: Ramp, tolerance: float, most: int) -> bool:
+        """End the path at the full loads, which a step has passed; return whether that worked."""
+        now, passed = self.now, arc.attempt.trial.u
+        part = (1.0 - now.moment.share) / (arc.share - now.moment.share)
+        attempt = newton.solve(
+            self.balance,
+            now.u + part * (passed - now.u),
+            now.states,
+            ramp.at(1.0),
+            tolerance=tolerance,
+            most=most,
+            guesses=now.guesses,
+            least=now.size,
+        )
+        if attempt.converged:
+            self.follow(row, Arc(attempt, 1.0, arc.length), ramp)
+        return attempt.converged
 
     def _work(self, trial: Trial) -> float:
         """Return the work of the nodal forces since the last committed state."""
@@ -224,6 +237,7 @@ class _Run:
             tolerance=tolerance,
             most=most,
             guesses=self.now.guesses,
+            least=self.now.size,
             report=report,
         )
 
@@ -255,7 +269,11 @@ class _Run:
             moment=moment,
             increment=trial.u - self.now.u,
             pull=self._pull(self.now.moment, moment),
+            size=trial.size,
         )
+        self.lost = [
+            lost + answer.dissipation for lost, answer in zip(self.lost, trial.answers, strict=True)
+        ]
 
     def _integral(self, trial: Trial, name: str) -> float:
         total = 0.0
@@ -284,26 +302,32 @@ class _Run:
                 },
             }
         )
+        self.reached, self.last = self.now, trial
         if row in self.keep:
             self.fields[row] = self._fields(trial)
 
     def _resultant(self, reaction: np.ndarray, name: str) -> np.ndarray:
-        master, fixed = self.balance.supports.master, self.balance.supports.fixed
-        nodes = np.unique(master[self.places.nodes(self.balance.space, name)])
-        return np.where(fixed[nodes], reaction[nodes], 0.0).sum(axis=0)
+        """Sum the reactions in what a support holds."""
+        supports = self.balance.supports
+        mask = np.zeros(reaction.shape, bool)
+        for one in supports.held:
+            if one.name == name:
+                mask[supports.master[one.nodes], one.component] = True
+        return np.where(mask, reaction, 0.0).sum(axis=0)
 
     def _fields(self, trial: Trial) -> dict[str, dict[str, np.ndarray]]:
         found = {}
         gradients = self.balance.gradients(trial.u)
-        for region, answer, gradient in zip(
-            self.balance.regions, trial.answers, gradients, strict=True
+        for region, answer, imposed, lost in zip(
+            self.balance.regions, trial.answers, gradients, self.lost, strict=True
         ):
             shape = self.balance.space.weights[region.elements].shape
+            gradient = imposed if answer.gradient is None else answer.gradient
             found[region.name] = {
                 "gradient": gradient.reshape(*shape, -1),
                 "flux": answer.flux.reshape(*shape, -1),
                 "energy": answer.energy.reshape(shape),
-                "dissipation": answer.dissipation.reshape(shape),
+                "dissipation": lost.reshape(shape),
             }
         return found
 
@@ -335,6 +359,8 @@ class _Run:
     def result(self, message: str) -> Solution:
         """Return what is known now."""
         rows = self.rows
+        if message and len(rows) - 1 not in self.fields:
+            self.fields[len(rows) - 1] = self._fields(self.last)
         names = rows[0]["reactions"]
 
         def column(name: str) -> np.ndarray:
@@ -342,6 +368,7 @@ class _Run:
 
         return Solution(
             physics=self.physics,
+            plane=self.plane,
             space=self.balance.space,
             regions=self.balance.regions,
             times=column("time"),
@@ -352,7 +379,9 @@ class _Run:
             dissipated=column("dissipated"),
             fields=self.fields,
             iterations=tuple(self.iterations),
-            states=dict(zip([r.name for r in self.balance.regions], self.now.states, strict=True)),
+            states=dict(
+                zip([r.name for r in self.balance.regions], self.reached.states, strict=True)
+            ),
             converged=not message,
             message=message,
             timings={"total": time.perf_counter() - self.begun},

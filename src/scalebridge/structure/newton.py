@@ -67,6 +67,7 @@ def solve(
     tolerance: float,
     most: int,
     guesses: Mapping[str, Any],
+    least: float = 0.0,
     report: Callable[[Iteration], None] | None = None,
 ) -> Attempt:
     """Find the nodal field in balance at the end of a step.
@@ -79,26 +80,30 @@ def solve(
         Relative residual.
     most : int
         Iterations.
+    least : float
+        Element forces at the start of the step: residuals are not relative to less.
     """
     prescribed = balance.supports.values(balance.space, moment.t, moment.share)
     fixed = balance.supports.fixed
     tight = _SHARE * tolerance
     micro = max(tight, min(_LOOSEST, tolerance**0.5))
-    evaluate = _Evaluate(balance, states, moment, dict(guesses))
+    evaluate = _Evaluate(balance, states, moment, dict(guesses), least)
     trial = evaluate(start, micro)
     lines: list[Iteration] = []
-    length = 1.0
+    length, rounding = 1.0, 0.0
     for _ in range(most + 1):
         lift = np.where(fixed, prescribed - trial.u, 0.0)
         held = not np.any(lift)
-        if held and trial.is_finite and trial.relative <= tolerance and micro > tight:
+        good = trial.relative <= tolerance or trial.size <= rounding
+        if held and trial.is_finite and good and micro > tight:
             micro = tight
             trial = evaluate(trial.u, micro)
+            good = trial.relative <= tolerance or trial.size <= rounding
         work = max(int(a.work.max(initial=0)) for a in trial.answers)
         lines.append(Iteration(trial.relative if held else np.inf, micro, work, length))
         if report is not None:
             report(lines[-1])
-        if held and trial.relative <= tolerance:
+        if held and good:
             return Attempt(trial, True, tuple(lines))
         if not trial.is_finite or len(lines) > most:
             break
@@ -110,6 +115,7 @@ def solve(
         if not np.all(np.isfinite(direction)):
             break
         trial, length = _search(evaluate, trial, direction, micro, tolerance, held)
+        rounding = balance.rounding(blocks, trial.u, prescribed)
     return Attempt(trial, False, tuple(lines))
 
 
@@ -117,9 +123,15 @@ class _Evaluate:
     """Trials of one step; each starts the micro problems from the last that converged."""
 
     def __init__(
-        self, balance: Balance, states: tuple[Any, ...], moment: Moment, guesses: dict[str, Any]
+        self,
+        balance: Balance,
+        states: tuple[Any, ...],
+        moment: Moment,
+        guesses: dict[str, Any],
+        least: float,
     ) -> None:
         self.balance, self.states, self.moment, self.guesses = balance, states, moment, guesses
+        self.least = least
 
     def __call__(self, u: np.ndarray, micro: float, accuracy: float | None = None) -> Trial:
         trial = self.balance.trial(
@@ -129,6 +141,7 @@ class _Evaluate:
             tolerance=micro,
             accuracy=accuracy,
             guesses=self.guesses,
+            least=self.least,
         )
         if trial.is_finite:
             self.guesses = {

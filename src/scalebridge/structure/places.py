@@ -36,7 +36,7 @@ class Places:
         return np.unique(space.basis.get_dofs(np.asarray(self.boundaries[name])).flatten())
 
     def check(self, name: str, kinds: tuple[str, ...], argument: str) -> None:
-        """Refuse a name that is none of the parts of these kinds."""
+        """Refuse a name that is none of the parts of these kinds, or is of an empty one."""
         known = [n for kind in kinds for n in getattr(self, kind)]
         if name not in known:
             told = ", ".join(sorted(known)) or "none"
@@ -44,16 +44,21 @@ class Places:
                 f"`{argument}` must name {' or '.join(kinds)} of the mesh, but names "
                 f"{name!r}{did_you_mean(name, known)}; there are {told}"
             )
+        if not any(len(getattr(self, kind).get(name, ())) for kind in kinds):
+            raise InputError(
+                f"`{argument}` must name parts of the mesh with something in them, but {name!r} "
+                "is empty; see how the mesh names it"
+            )
 
 
-def find_places(space: Space, laws: Mapping[str, Any], points: Mapping[str, Any] | None) -> Places:
+def find_places(space: Space, laws: Mapping[str, Any], points: Mapping[str, Any]) -> Places:
     """Find the parts of a mesh that have names, and see that each element has one law.
 
     Raises
     ------
     InputError
-        A region without a law, a law without a region, elements in no or two regions, a point
-        outside the body.
+        A region without a law, a law without a region or for an empty one, elements in no or
+        two regions, a point outside the body or named like another part.
     """
     mesh = space.mesh
     regions = {name: np.asarray(e) for name, e in (mesh.subdomains or {}).items()}
@@ -72,6 +77,11 @@ def find_places(space: Space, laws: Mapping[str, Any], points: Mapping[str, Any]
                 f"`laws` must name regions of the mesh, but names {name!r}"
                 f"{did_you_mean(name, regions)}; there are {', '.join(sorted(regions))}"
             )
+        if not len(regions[name]):
+            raise InputError(
+                f"`laws` must name regions with elements, but {name!r} is empty; leave its law "
+                "out, or see how the mesh names it"
+            )
     owner = np.full(mesh.t.shape[1], -1)
     names = list(laws)
     for number, name in enumerate(names):
@@ -89,14 +99,25 @@ def find_places(space: Space, laws: Mapping[str, Any], points: Mapping[str, Any]
         told = f"; regions without a law are {', '.join(sorted(without))}" if without else ""
         raise InputError(f"`laws` must cover the mesh, but {count} elements have none{told}")
     boundaries = {name: np.asarray(f) for name, f in (mesh.boundaries or {}).items()}
-    found = {name: _nearest(space, name, at) for name, at in (points or {}).items()}
+    found = {}
+    for name, at in points.items():
+        for kind, known in (("boundary", boundaries), ("region", regions)):
+            if name in known:
+                raise InputError(
+                    f"`points` must have names of their own, but {name!r} is a {kind} of the "
+                    "mesh too; rename the point"
+                )
+        found[name] = _nearest(space, name, at)
     return Places({name: regions[name] for name in names}, boundaries, found)
 
 
 def _nearest(space: Space, name: str, at: Any) -> np.ndarray:
     """Return the nodes at a place, or at several."""
-    places = np.atleast_2d(np.asarray(at, float))
-    if places.ndim != 2 or places.shape[1] != space.dim or not np.all(np.isfinite(places)):
+    try:
+        places = np.atleast_2d(np.asarray(at, float))
+    except (TypeError, ValueError):
+        places = np.zeros((0, space.dim))
+    if places.shape[1:] != (space.dim,) or not places.size or not np.all(np.isfinite(places)):
         raise InputError(f"`points[{name!r}]` must be {space.dim} coordinates, but is {at!r}")
     distance, nodes = cKDTree(space.nodes).query(places)
     worst = int(np.argmax(distance))

@@ -99,13 +99,33 @@ def schedule(value: Any, size: int, what: str) -> Schedule:
 
 
 def _called(value: Callable[..., Any], x: np.ndarray, t: float, size: int, what: str) -> np.ndarray:
-    found = np.asarray(value(x, t), float)
+    """Return what a function gives, one row for each component, or (component, 1)."""
+    points = x.shape[1]
     try:
-        return np.broadcast_to(
-            found.reshape(size, -1) if found.ndim < 2 else found, (size, x.shape[1])
-        )
-    except ValueError:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            given = value(x, t)
+    except ZeroDivisionError:
+        given = np.full(size, np.nan)
+    try:
+        if isinstance(given, list | tuple):
+            given = np.stack(np.broadcast_arrays(*given))
+        rows = np.asarray(given, float)
+        if rows.ndim < 2:
+            rows = rows.reshape(size, -1 if size == 1 else 1)
+        found = np.broadcast_to(rows, (size, points))
+    except (TypeError, ValueError):
+        shape = getattr(given, "shape", None)
+        told = repr(given) if shape is None else f"an array of shape {shape}"
         raise InputError(
-            f"{what} must give {size} component{'s' * (size > 1)} at {x.shape[1]} points, but "
-            f"gives an array of shape {found.shape}"
+            f"{what} must give {size} component{'s' * (size > 1)} at {points} points, but "
+            f"gives {told}"
         ) from None
+    if not np.all(np.isfinite(found)):
+        bad = int(np.flatnonzero(~np.isfinite(found).all(axis=0))[0])
+        at = ", ".join(f"{c:g}" for c in x[:, bad])
+        raise InputError(
+            f"{what} must give finite numbers, but gives "
+            f"{', '.join(f'{v:g}' for v in found[:, bad])} at ({at}) and t = {t:g}; change the "
+            "function or the times"
+        )
+    return found

@@ -21,6 +21,7 @@ class Solution:
     Attributes
     ----------
     physics : str
+    plane : str or None
     space : Space
         Its mesh, `nodes` and `points`.
     regions : tuple of Region
@@ -30,13 +31,14 @@ class Solution:
     field : (step, node, component)
         Displacement, or the conducted quantity with one component.
     reactions : mapping of support to (step, component)
-        Resultant forces on the body (conduction: flow into it); a node that two supports
-        share is counted with each.
+        Resultant forces on the body (conduction: flow into it) in the components that the
+        support holds; a node that two supports hold alike is counted with each.
     work, stored, dissipated : (step,)
         Energies from the beginning: work of loads and supports by the trapezoidal rule, stored
         by the laws and dissipated in them.
     fields : mapping of step to mapping of region to dict of (element, point, component)
-        "gradient", "flux", and "energy", "dissipation" (element, point), of the rows kept.
+        "gradient", "flux", "energy", and "dissipation" from the beginning (element, point), of
+        the rows kept. In plane stress a 3D cell's gradient has the components it chose.
     iterations : tuple of tuples of tuples of Iteration
         By step and substep: the table of residuals.
     states : mapping of region to pytree
@@ -45,10 +47,11 @@ class Solution:
     message : str
         Empty, or what went wrong and what to do about it.
     timings : dict of str to float [s]
-        "micro" in the laws and cells, "assembly", "linear", and "total".
+        "total".
     """
 
     physics: str
+    plane: str | None
     space: Space
     regions: tuple[Region, ...]
     times: np.ndarray
@@ -80,7 +83,10 @@ class Solution:
 
     def at(self, place: Any) -> np.ndarray:
         """Return the field at the node nearest to a place, (step, component)."""
-        distance = np.linalg.norm(self.space.nodes - np.asarray(place, float), axis=1)
+        found = np.asarray(place, float)
+        if found.shape != (self.space.dim,):
+            raise InputError(f"`place` must be {self.space.dim} coordinates, but is {place!r}")
+        distance = np.linalg.norm(self.space.nodes - found, axis=1)
         return self.field[:, int(np.argmin(distance))]
 
     def table(self, step: int = -1) -> str:

@@ -84,10 +84,11 @@ def build(mesh: skfem.Mesh, order: int, axisymmetric: bool, thickness: float) ->
     Raises
     ------
     InputError
-        A mesh of an unknown kind, an element that is inverted or has no volume, an
-        axisymmetric body that reaches across its axis.
+        A mesh of an unknown kind, a node in no element, an element that is inverted or has no
+        volume, an axisymmetric body that reaches across its axis.
     """
     element = element_of(mesh, order)
+    _check_nodes(mesh)
     quadrature = _quadrature(mesh, order)
     _check_elements(mesh, quadrature[0])
     basis = skfem.CellBasis(mesh, element, quadrature=quadrature)
@@ -123,7 +124,7 @@ def build(mesh: skfem.Mesh, order: int, axisymmetric: bool, thickness: float) ->
 
 def element_of(mesh: skfem.Mesh, order: int) -> Any:
     """Return the Lagrange element of a mesh."""
-    if order not in (1, 2):
+    if not isinstance(order, int | np.integer) or isinstance(order, bool) or order not in (1, 2):
         raise InputError(f"`order` must be 1 or 2, but is {order!r}")
     for kind, elements in _ELEMENTS.items():
         if isinstance(mesh, kind):
@@ -141,6 +142,20 @@ def _quadrature(mesh: skfem.Mesh, order: int) -> tuple[np.ndarray, np.ndarray]:
         return np.full((dim, 1), 1 / (dim + 1)), np.array([1 / (2 if dim == 2 else 6)])
     # Triangles and tetrahedra need degree 2(k − 1); tensor products k + 1 Gauss points an axis.
     return get_quadrature(refdom, 2 * (order - 1) if simplex and order > 1 else 2 * order + 1)
+
+
+def _check_nodes(mesh: skfem.Mesh) -> None:
+    """Refuse nodes that nothing would hold."""
+    used = np.zeros(mesh.p.shape[1], bool)
+    used[mesh.dofs.element_dofs] = True  # corners, and what bends their sides
+    if not used.all():
+        number = int(np.flatnonzero(~used)[0])
+        place = ", ".join(f"{x:g}" for x in mesh.p[:, number])
+        others = f" ({int(np.sum(~used))} nodes do)" if np.sum(~used) > 1 else ""
+        raise InputError(
+            f"`mesh` must have nodes of elements only, but node {number} at ({place}) belongs to "
+            f"no element{others}; remove it (mesh.remove_unused_nodes())"
+        )
 
 
 def _check_elements(mesh: skfem.Mesh, X: np.ndarray) -> None:

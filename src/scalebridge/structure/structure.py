@@ -9,22 +9,31 @@ import numpy as np
 import skfem
 
 from scalebridge._runtime import require_double_precision
-from scalebridge.cell.cell import Cell
 from scalebridge.cell.checks import check_tolerance
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.laws.protocol import Law
 from scalebridge.structure import linear, marching
 from scalebridge.structure.answers import TANGENTS, points_of, spread_turns
 from scalebridge.structure.balance import Balance, Region
+from scalebridge.structure.checks import (
+    as_mapping,
+    as_span,
+    as_thickness,
+    as_turns,
+    check_count,
+    check_fit,
+    check_rows,
+    checked_plane,
+    physics_of,
+)
+from scalebridge.structure.hold import check_rigid
 from scalebridge.structure.kinematic import gradient_operator
 from scalebridge.structure.loads import find_loads
 from scalebridge.structure.places import Places, find_places
 from scalebridge.structure.rigid import rigid_modes
 from scalebridge.structure.solution import Solution
 from scalebridge.structure.space import Space, build
-from scalebridge.structure.supports import check_rigid, find_supports
-
-_PLANES = ("strain", "stress", "axisymmetric")
+from scalebridge.structure.supports import find_supports
 
 
 class Structure:
@@ -40,7 +49,9 @@ class Structure:
     supports : mapping of boundary or point
         In mechanics to "fixed", "symmetry" or displacements by axis, ``{"x": 0.0}``; in
         conduction to the value of the field. Values are numbers, which a ramp reaches at the
-        last time, a `Table`, or functions of (x, t), x being (dim, point).
+        last time, a `Table`, or functions of (x, t), x being (dim, point). Two numbers for one
+        component of one node, as in a corner that two boundaries share, must be equal; of
+        tables and functions the later one counts.
     loads : mapping of boundary, region or point
         To loads by kind: "traction" and "pressure" on boundaries, "body_force" in regions,
         "force" at points; in conduction "flux" into the body, "source" and "point_source".
@@ -49,7 +60,7 @@ class Structure:
     ties : sequence of (str, str)
         Boundaries that a translation apart move alike: a periodic structure.
     points : mapping of name to coordinates, optional
-        Names for nodes.
+        Names for nodes, other than those of boundaries and regions.
     order : 1 or 2
         Of the shape functions.
     plane : "strain", "stress" or "axisymmetric", optional
@@ -58,9 +69,10 @@ class Structure:
         extend, so that its average stresses 33, 23 and 13 vanish.
     orientation : mapping of region to (3, 3) or (3, 3, element), optional
         Rotations that take the axes of the material to those of the structure, one for the
-        region or one for each of its elements.
+        region or one for each of its elements. 2D laws and cells turn about the third axis
+        only; so do nonlinear cells in plane stress.
     thickness : float
-        Of a 2D structure [length].
+        Of a plane 2D structure [length].
     linear_solver : "auto", "direct", "multigrid" or "pardiso"
     tangent : "exact", "perturbation" or "forward"
         Of cells: by one linear solve for each component, or, to compare, by central or forward
@@ -70,7 +82,7 @@ class Structure:
     ------
     InputError
         What cannot be used, before anything is solved: names, laws that do not fit, inverted
-        elements, a body that is free to move.
+        elements, supports that contradict each other, a body that is free to move.
 
     Examples
     --------
@@ -107,54 +119,49 @@ class Structure:
                 f"`mesh` must be a skfem.Mesh, but is a {type(mesh).__name__}; read files with "
                 "sb.structure.read_mesh"
             )
-        if not (isinstance(thickness, int | float) and 0 < thickness < np.inf):
-            raise InputError(f"`thickness` must be a number > 0, but is {thickness!r}")
         if tangent not in TANGENTS:
             raise InputError(
                 f"`tangent` must be one of {', '.join(TANGENTS)}, but is {tangent!r}"
                 f"{did_you_mean(tangent, TANGENTS)}"
             )
-        self.physics = _physics_of(laws)
-        self.plane = _checked_plane(plane, self.physics, mesh.dim())
+        supports = as_mapping("supports", supports, "boundaries or points to what holds them")
+        loads = as_mapping("loads", loads, "boundaries, regions or points to loads")
+        points = as_mapping("points", points, "names to coordinates")
+        orientation = as_mapping("orientation", orientation, "regions to rotations")
+        self.physics = physics_of(laws)
+        self.plane = checked_plane(plane, self.physics, mesh.dim())
+        depth = as_thickness(thickness, mesh.dim(), plane)
         axisymmetric = plane == "axisymmetric"
-        self.space: Space = build(mesh, order, axisymmetric, float(thickness))
+        self.space: Space = build(mesh, order, axisymmetric, depth)
         self.places: Places = find_places(self.space, laws, points)
+        for name in orientation:
+            self.places.check(name, ("regions",), "orientation")
         components = 1 if self.physics == "conduction" else self.space.dim
         scalar = self.physics == "conduction"
-        held = find_supports(self.space, self.places, supports or {}, ties, components, scalar)
+        held = find_supports(self.space, self.places, supports, ties, components, scalar)
         modes = rigid_modes(self.space.nodes, self.physics, axisymmetric)
         check_rigid(self.space, held, modes)
         self.laws = dict(laws)
         self.balance = Balance(
             space=self.space,
             regions=tuple(
-                self._region(name, law, (orientation or {}).get(name), tangent)
+                self._region(name, law, orientation.get(name), tangent)
                 for name, law in laws.items()
             ),
             supports=held,
-            loads=find_loads(self.space, self.places, loads or {}, self.physics, float(thickness)),
+            loads=find_loads(self.space, self.places, loads, self.physics, depth),
             modes=modes,
             linear_solver=linear_solver,
         )
-        for name in orientation or {}:
-            self.places.check(name, ("regions",), "orientation")
 
     def _region(self, name: str, law: Law, turns: Any, tangent: str) -> Region:
         dim, elements = self.space.dim, self.places.regions[name]
-        _check_fit(name, law, self.physics, dim, self.plane)
+        check_fit(name, law, self.physics, dim, self.plane)
         count = self.space.weights.shape[1]
         given = None
         if turns is not None:
-            given = np.asarray(turns, float)
-            if given.shape not in ((3, 3), (3, 3, len(elements))):
-                raise InputError(
-                    f"`orientation[{name!r}]` must have shape (3, 3) or (3, 3, {len(elements)}), "
-                    f"one rotation for each element of the region, but has {given.shape}"
-                )
-            square = np.einsum("ij...,kj...->ik...", given, given)
-            if not np.allclose(np.moveaxis(square, (0, 1), (-2, -1)), np.eye(3), atol=1e-8):
-                raise InputError(f"`orientation[{name!r}]` must be rotations, but is not")
-            given = spread_turns(given, elements, count)
+            given = as_turns(name, turns, law, self.plane, len(elements))
+            given = spread_turns(given, count)
         total = len(elements) * count
         points = points_of(law, self.physics, dim, self.plane, total, given, tangent)
         operator = gradient_operator(points.kinematics, dim, self.plane == "axisymmetric")
@@ -201,6 +208,9 @@ class Structure:
             On Ctrl-C, with the solution up to there as `partial`.
         """
         check_tolerance("tolerance", tolerance)
+        check_rows(keep)
+        check_count("newton_iterations", newton_iterations, 1)
+        check_count("cuts", cuts, 0)
         return marching.march(
             self.balance,
             times,
@@ -209,7 +219,7 @@ class Structure:
             keep=keep,
             newton_iterations=newton_iterations,
             cuts=cuts,
-            places=self.places,
+            plane=self.plane,
             progress=progress,
             throw=throw,
         )
@@ -247,74 +257,20 @@ class Structure:
         (1981), Comput. Struct. 13, 55.
         """
         check_tolerance("tolerance", tolerance)
-        for name, value in (("steps", steps), ("newton_iterations", newton_iterations)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"`{name}` must be a whole number > 0, but is {value!r}")
-        if not 0 < first <= 1:
+        check_count("steps", steps, 1)
+        check_count("newton_iterations", newton_iterations, 1)
+        check_count("cuts", cuts, 0)
+        if not isinstance(first, int | float | np.number) or not 0 < first <= 1:
             raise InputError(f"`first` must lie between 0 and 1, but is {first!r}")
         return marching.trace(
             self.balance,
-            span,
+            as_span(span),
             steps=steps,
             first=first,
             physics=self.physics,
             tolerance=tolerance,
             newton_iterations=newton_iterations,
             cuts=cuts,
-            places=self.places,
+            plane=self.plane,
             throw=throw,
-        )
-
-
-def _physics_of(laws: Mapping[str, Law]) -> str:
-    if not isinstance(laws, Mapping) or not laws:
-        raise InputError(f"`laws` must map regions to laws, but is {laws!r}")
-    for name, law in laws.items():
-        if not isinstance(law, Law):
-            raise InputError(
-                f"`laws[{name!r}]` must be a Law or a Cell, but is a {type(law).__name__}"
-            )
-    found = {name: law.kinematics.physics for name, law in laws.items()}
-    if len(set(found.values())) > 1:
-        told = ", ".join(f"{name}: {physics}" for name, physics in found.items())
-        raise InputError(f"`laws` must be of one physics, but are {told}")
-    return next(iter(found.values()))
-
-
-def _checked_plane(plane: str | None, physics: str, dim: int) -> str | None:
-    if dim == 3 and plane is not None:
-        raise InputError(f"`plane` is for 2D meshes, but the mesh is 3D and plane is {plane!r}")
-    if physics == "conduction":
-        if plane not in (None, "axisymmetric"):
-            raise InputError(
-                f"`plane` in conduction is 'axisymmetric' or left out, but is {plane!r}"
-            )
-    elif dim == 2 and plane not in _PLANES:
-        raise InputError(
-            f"`plane` must be one of {', '.join(_PLANES)} for a 2D structure, but is {plane!r}"
-        )
-    if physics == "finite strain" and plane == "stress":
-        raise InputError(
-            "`plane` must be 'strain' or 'axisymmetric' in finite strain, but is 'stress', which "
-            "is for small strain; use a 3D mesh of a thin sheet"
-        )
-    return plane
-
-
-def _check_fit(name: str, law: Law, physics: str, dim: int, plane: str | None) -> None:
-    """Refuse a law whose components do not serve the structure."""
-    own = law.kinematics.dim
-    needed = 3 if dim == 3 or (plane == "axisymmetric" and physics != "conduction") else 2
-    if own < needed:
-        remedy = "use a 3D law or cell"
-        if plane == "axisymmetric":
-            remedy += ", or a 2D cell with plane='generalized', which sees the hoop strain"
-        raise InputError(
-            f"`laws[{name!r}]` must be a law in {needed}D here, but is a {type(law).__name__} in "
-            f"{own}D; {remedy}"
-        )
-    if isinstance(law, Cell) and own == 2 and physics == "elasticity" and law.plane != plane:
-        raise InputError(
-            f"`laws[{name!r}]` must be a cell in plane {plane} like the structure, but is one in "
-            f"plane {law.plane}"
         )

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.structure.places import Places
-from scalebridge.structure.schedule import Schedule, schedule
+from scalebridge.structure.schedule import Schedule, Table, schedule
 from scalebridge.structure.space import Space
 
 _AXES = ("x", "y", "z")
@@ -36,7 +34,7 @@ class Supports:
     Attributes
     ----------
     held : tuple of Held
-        Where two prescribe the same, the later one counts.
+        Where functions or tables prescribe the same as others, the later one counts.
     master : (node,) int
         The node whose value each node has: itself, but where boundaries are tied.
     fixed : (node, component) bool
@@ -69,22 +67,61 @@ def find_supports(
     Raises
     ------
     InputError
-        Unknown names and components, a plane of symmetry that is none, ties that do not match.
+        Unknown names and components, a plane of symmetry that is none, ties that do not match,
+        constants that differ at a node.
     """
     master = np.arange(len(space.nodes))
+    if isinstance(ties, str) or not isinstance(ties, Sequence):
+        raise InputError(f"`ties` must be pairs of boundaries, but is {ties!r}")
     for pair in ties:
         _tie(space, places, pair, master)
     held: list[Held] = []
+    constants: list[float | None] = []
     for name, what in given.items():
         places.check(name, ("boundaries", "points"), "supports")
         nodes = places.nodes(space, name)
         for component, value in _components(space, places, name, what, components, scalar):
             title = f"`supports[{name!r}]`"
             held.append(Held(name, nodes, component, schedule(value, 1, title)))
+            constants.append(_constant(value))
+    _check_agreement(space, held, constants, master, components)
     fixed = np.zeros((len(space.nodes), components), bool)
     for one in held:
         fixed[master[one.nodes], one.component] = True
     return Supports(tuple(held), master, fixed[master])
+
+
+def _constant(value: Any) -> float | None:
+    """Return the number that a support prescribes, None for a table or a function."""
+    if isinstance(value, Table | Mapping) or callable(value):
+        return None
+    return float(np.asarray(value, float).reshape(()))
+
+
+def _check_agreement(
+    space: Space,
+    held: list[Held],
+    constants: list[float | None],
+    master: np.ndarray,
+    components: int,
+) -> None:
+    """Refuse two numbers for one component of one node."""
+    owner = np.full((len(space.nodes), components), -1)
+    for number, (one, value) in enumerate(zip(held, constants, strict=True)):
+        if value is None:
+            continue
+        here = owner[master[one.nodes], one.component]
+        for other in np.unique(here[here >= 0]):
+            if constants[other] != value:
+                node = space.nodes[one.nodes[np.flatnonzero(here == other)[0]]]
+                what = "" if components == 1 else f" along {_AXES[one.component]}"
+                raise InputError(
+                    f"`supports` must agree where they meet, but {held[other].name!r} prescribes "
+                    f"{constants[other]:g} and {one.name!r} {value:g}{what} at "
+                    f"({', '.join(f'{x:g}' for x in node)}), or at a node tied to it; take the "
+                    "nodes they share out of one of them"
+                )
+        owner[master[one.nodes], one.component] = number
 
 
 def _components(
@@ -136,10 +173,12 @@ def _normal_axis(space: Space, places: Places, name: str) -> int:
 
 def _tie(space: Space, places: Places, pair: Any, master: np.ndarray) -> None:
     """Let the nodes of one boundary follow those of another, a translation away."""
-    if isinstance(pair, str) or len(pair) != 2:
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
         raise InputError(f"`ties` must be pairs of boundaries, but has {pair!r}")
     for name in pair:
         places.check(name, ("boundaries",), "ties")
+    if pair[0] == pair[1]:
+        raise InputError(f"`ties` must join two boundaries, but join {pair[0]!r} to itself")
     first, second = (places.nodes(space, name) for name in pair)
     what = (
         f"`ties` must join boundaries that differ by a translation, but {pair[0]!r} and {pair[1]!r}"
@@ -155,55 +194,3 @@ def _tie(space: Space, places: Places, pair: Any, master: np.ndarray) -> None:
     for here, there in zip(first, second[match], strict=True):
         low, high = sorted((master[here], master[there]))
         master[master == high] = low
-
-
-def check_rigid(space: Space, supports: Supports, modes: np.ndarray) -> None:
-    """Refuse a structure, or a loose part of it, that can move without resistance.
-
-    Parameters
-    ----------
-    modes : (mode, node, component)
-        Rigid motions, or the constant in conduction.
-    """
-    nodes = len(space.nodes)
-    rows = np.repeat(supports.master[space.connectivity], space.connectivity.shape[1], axis=1)
-    columns = np.tile(supports.master[space.connectivity], space.connectivity.shape[1])
-    links = coo_array(
-        (np.ones(rows.size, bool), (rows.ravel(), columns.ravel())), shape=(nodes, nodes)
-    )
-    _, part = connected_components(links, directed=False)
-    part = part[supports.master]
-    tied = np.flatnonzero(supports.master != np.arange(nodes))
-    for number in np.unique(part):
-        own = part == number
-        centred = _centred(modes, own)
-        held = centred[:, own & supports.fixed.any(axis=1)]
-        mask = supports.fixed[own & supports.fixed.any(axis=1)]
-        jumps = [t for t in tied if own[t]]
-        apart = centred[:, jumps] - centred[:, supports.master[jumps]]
-        matrix = np.concatenate([held[:, mask], apart.reshape(len(modes), -1)], axis=1)
-        u, s, _ = np.linalg.svd(matrix @ matrix.T)
-        loose = np.flatnonzero(s <= 1e-12 * max(s.max(initial=0.0), 1e-300))
-        if len(loose):
-            mode = u[:, loose[0]]
-            motion = _describe(mode, modes.shape[2], len(modes))
-            at = ", ".join(f"{x:g}" for x in space.nodes[np.flatnonzero(own)[0]])
-            which = "the structure" if np.all(own) else f"the part of it at ({at})"
-            raise InputError(
-                f"`supports` must hold the body, but leave {which} free to {motion}; add a support"
-            )
-
-
-def _centred(modes: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return the modes with rotations scaled to the size of translations."""
-    size = np.sqrt((modes[:, own] ** 2).sum(axis=(1, 2)))
-    return modes / np.where(size > 0, size, 1.0)[:, None, None]
-
-
-def _describe(mode: np.ndarray, components: int, count: int) -> str:
-    if count == 1:
-        return "take any value" if components == 1 else "move along its axis"
-    strongest = int(np.argmax(np.abs(mode)))
-    if strongest < components:
-        return f"move along {_AXES[strongest]}"
-    return "turn" if components == 2 else f"turn about {_AXES[strongest - components]}"

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from scalebridge import tensors
 from scalebridge.study.local_fields import LocalFields, von_mises
+from scalebridge.upscaling.across import all_stresses
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
 
 Fields = Mapping[str, NDArray[Any]]
-_PLANE = [0, 1, 5]  # 11, 22, 12 among the six
 _FLAT = [0, 1, 3, 4]  # F11, F12, F21, F22 among the nine
 
 
@@ -47,7 +47,7 @@ def load_fields(fields: Fields, cell: Cell, unit: str) -> LocalFields:
         arrays["F"], arrays["P"] = _nine(arrays["F"], arrays["P"], cell)
         stress = _cauchy(arrays["F"], arrays["P"])
     else:
-        stress = arrays["stress"] = _six(arrays, cell)
+        stress = arrays["stress"] = all_stresses(arrays, cell)
     of = " of Cauchy" if cell.physics == "finite strain" else ""
     arrays["von_mises"] = von_mises(stress)
     if np.isfinite(arrays["von_mises"]).all():
@@ -64,33 +64,6 @@ def _rows(name: str, field: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
     if not name.endswith("_branches"):
         return [(name, field)]
     return [(f"{name}_{i}", part) for i, part in enumerate(field, start=1)]
-
-
-def _six(fields: Fields, cell: Cell) -> NDArray[Any]:
-    """Return all six stresses, NaN across the plane where a law does not tell them."""
-    stress = fields["stress"]
-    if len(stress) == 6:
-        return stress
-    whole = np.zeros((6, *stress.shape[1:]))
-    whole[_PLANE] = stress
-    if cell.plane != "strain":
-        return whole
-    strain = np.zeros_like(whole)
-    strain[_PLANE] = fields["strain"]
-    for name in cell.microstructure.names:
-        law, mask = cell.laws[name], cell.microstructure.mask(name)
-        elastic = strain[:, mask]
-        state = law.initial_state()
-        if isinstance(state, dict) and "plastic_strain" in state:
-            elastic = elastic - fields["plastic_strain"][:, mask]
-        elif state != () or law.kinematics.size < 6:
-            whole[2:5, mask] = np.nan
-            continue
-        turn = cell.rotations.get(name)
-        own = np.asarray(law.tangent())
-        own = own if turn is None else np.asarray(tensors.rotate_mandel4(own, turn))
-        whole[2:5, mask] = np.einsum("ab...,b...->a...", own[2:5], elastic)
-    return whole
 
 
 def _nine(F: NDArray[Any], P: NDArray[Any], cell: Cell) -> tuple[NDArray[Any], NDArray[Any]]:

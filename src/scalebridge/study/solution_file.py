@@ -3,7 +3,8 @@
 Layout: ``/VTKHDF`` as VTK reads it, with ``displacement`` or ``temperature`` at the nodes of
 all steps, and in the elements the ``region`` and, of the steps that were kept, means of
 gradient, flux and energy (NaN in the others). Symmetric tensors are in VTK's order XX, YY, ZZ,
-XY, YZ, XZ, without Mandel's √2; F and P are row by row. ``/scalebridge`` holds reactions and
+XY, YZ, XZ, without Mandel's √2; F and P are row by row. NaN stands for a component across the
+plane that a law of two dimensions does not tell. ``/scalebridge`` holds reactions and
 energies by time.
 """
 
@@ -177,23 +178,28 @@ def _of_elements(solution: Solution, step: int, name: str) -> np.ndarray:
         weights = solution.space.weights[region.elements]
         values = values[..., None] if values.ndim == 2 else values
         mean = np.einsum("eq,eqc->ec", weights, values) / weights.sum(axis=1)[:, None]
-        shown = _shown(mean, region.points.kinematics.physics) if name != "energy" else mean
+        shown = _shown(mean, solution, name) if name != "energy" else mean
         if found.shape[1] != shown.shape[1]:
             found = np.full((len(found), shown.shape[1]), np.nan)
         found[region.elements] = shown
     return found
 
 
-def _shown(values: np.ndarray, physics: str) -> np.ndarray:
-    """Return components as VTK has them, in three dimensions."""
+def _shown(values: np.ndarray, solution: Solution, name: str) -> np.ndarray:
+    """Return components as VTK has them, in three dimensions; NaN where they are not known."""
     count, size = values.shape
-    if physics == "conduction":
+    flux = name == "flux"
+    if solution.physics == "conduction":
         return np.pad(values, ((0, 0), (0, 3 - size)))
-    if physics == "finite strain":
-        dim = round(size**0.5)
+    if solution.physics == "finite strain":
+        if size == 9:
+            return values
         whole = np.zeros((count, 3, 3))
-        whole[:, :dim, :dim] = values.reshape(count, dim, dim)
+        whole[:, :2, :2] = values.reshape(count, 2, 2)
+        whole[:, 2, 2] = np.nan if flux else 1.0  # plane strain
         return whole.reshape(count, 9)
     if size == 3:
         values = np.insert(values, [2, 2, 2], 0, axis=1)
+        if flux == (solution.plane == "strain"):  # σ₃₃ in plane strain, ε₃₃ in plane stress
+            values[:, 2] = np.nan
     return values[:, [0, 1, 2, 5, 3, 4]] / np.array([1, 1, 1, _ROOT2, _ROOT2, _ROOT2])
