@@ -276,3 +276,12 @@ def test_equal_constants_may_meet_and_hinges_may_be_held() -> None:
     square = rectangle((1.0, 1.0), (2, 2))
     supports = {"left": "symmetry", "bottom": "fixed"}
     sb.Structure(square, {"body": LAW}, supports=supports, plane="stress", thickness=np.int64(2))
+
+
+def test_of_two_temperatures_in_a_corner_the_later_counts() -> None:
+    part = sb.Structure(
+        rectangle((1.0, 1.0), (2, 2)), {"body": HEAT}, supports={"left": 1.0, "bottom": 0.0}
+    )
+    solution = part.solve()
+    assert solution.at((0.0, 0.0))[-1, 0] == 0.0
+    assert solution.at((0.0, 0.5))[-1, 0] == 1.0

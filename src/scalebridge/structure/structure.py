@@ -49,9 +49,9 @@ class Structure:
     supports : mapping of boundary or point
         In mechanics to "fixed", "symmetry" or displacements by axis, ``{"x": 0.0}``; in
         conduction to the value of the field. Values are numbers, which a ramp reaches at the
-        last time, a `Table`, or functions of (x, t), x being (dim, point). Two numbers for one
-        component of one node, as in a corner that two boundaries share, must be equal; of
-        tables and functions the later one counts.
+        last time, a `Table`, or functions of (x, t), x being (dim, point). Two displacements
+        for one component of one node, as in a corner that two boundaries share, must be equal;
+        of tables, functions and values in conduction the later one counts.
     loads : mapping of boundary, region or point
         To loads by kind: "traction" and "pressure" on boundaries, "body_force" in regions,
         "force" at points; in conduction "flux" into the body, "source" and "point_source".
