@@ -4,7 +4,7 @@
 
 A plate with a hole in plane strain, 240 points, each a J2 composite of 32² voxels, pulled
 into plastic flow; then 83 cells of neo-Hookean rubber with a stiff inclusion, of about 500
-nodes, over four steps. Compilation is left out by running each for one step before.
+nodes, over four steps. Compilation is left out by running each once before.
 """
 
 from __future__ import annotations

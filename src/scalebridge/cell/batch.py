@@ -241,29 +241,34 @@ def respond_batch(
         across = (before.gradient - driving.gradient) * loose
         x = Unknowns(before.fluctuation, across * equations.root)
         guess = Guess(x, before.gradient, np.zeros(count, int))
-    portions = _portions(equations, np.asarray(guess.work))
-    data = (driving, before, guess.x, guess.gradient)
-
-    def portion(members: np.ndarray) -> Any:
-        at = np.resize(members, _padded(len(members), equations))
-        load, start, x, to = _take(data, at)
-        return task.answer(load, start, x, to, len(members))
-
-    size = _padded(len(portions[0]), equations)
-    kind = (jax.tree.structure((equations, virgin)), size, tangents)
-    known = kind in _COMPILED
-    _COMPILED.add(kind)
-    alone = 0 if known else 1  # what compiles goes first
-    parts = [portion(members) for members in portions[:alone]]
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        parts += pool.map(portion, portions[alone:])
-    found: Batch = _join(parts, np.argsort(np.concatenate(portions)))
+    found = _in_portions(task, driving, before, guess)
     return found._replace(
         tangents=None if found.tangents is None else np.asarray(found.tangents),
         converged=np.asarray(found.converged),
         newton=np.asarray(found.newton),
         krylov=np.asarray(found.krylov),
     )
+
+
+def _in_portions(task: _Task, driving: Driving, before: CellState, guess: Guess) -> Batch:
+    """Answer all members, portion by portion."""
+    portions = _portions(task.equations, np.asarray(guess.work))
+    data = (driving, before, guess.x, guess.gradient)
+
+    def portion(members: np.ndarray) -> Any:
+        at = np.resize(members, _padded(len(members), task.equations))
+        load, start, x, to = _take(data, at)
+        return task.answer(load, start, x, to, len(members))
+
+    size = _padded(len(portions[0]), task.equations)
+    kind = (jax.tree.structure((task.equations, task.virgin)), size, task.accuracy is None)
+    alone = 0 if kind in _COMPILED else 1  # what compiles goes first
+    _COMPILED.add(kind)
+    parts = [portion(members) for members in portions[:alone]]
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        parts += pool.map(portion, portions[alone:])
+    found: Batch = _join(parts, np.argsort(np.concatenate(portions)))
+    return found
 
 
 @jax.jit

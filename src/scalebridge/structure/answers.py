@@ -353,6 +353,8 @@ def complete(moduli: np.ndarray, free: np.ndarray) -> np.ndarray:
 
 
 def _apply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    if matrices.ndim == 2:  # one for all: a single product
+        return vectors @ matrices.T
     return (matrices @ vectors[..., None])[..., 0]
 
 
