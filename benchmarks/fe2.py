@@ -10,31 +10,12 @@ nodes, over four steps. Compilation is left out by running each once before.
 from __future__ import annotations
 
 import argparse
-import time
-from typing import Any
 
+import jax
 import numpy as np
 import skfem
 
 import scalebridge as sb
-from scalebridge.structure.answers import Points
-
-
-class Watched:
-    """Counts and times the calls of a region's points."""
-
-    def __init__(self, points: Points) -> None:
-        self.points, self.inner = points, points.answer
-        self.seconds, self.calls, self.tangents = 0.0, 0, 0
-        points.answer = self.answer  # type: ignore[method-assign]
-
-    def answer(self, *given: Any, **options: Any) -> Any:
-        begin = time.perf_counter()
-        found = self.inner(*given, **options)
-        self.seconds += time.perf_counter() - begin
-        self.calls += 1
-        self.tangents += found.tangents is not None
-        return found
 
 
 def plate(voxels: int, tangent: str) -> sb.Structure:
@@ -68,16 +49,18 @@ def rubber() -> sb.Structure:
 
 
 def run(part: sb.Structure, steps: int) -> float:
-    part.solve(np.linspace(0, 1, steps + 1))
-    watch = Watched(part.balance.regions[0].points)
-    begin = time.perf_counter()
-    found = part.solve(np.linspace(0, 1, steps + 1))
-    spent = time.perf_counter() - begin
-    points, micro = part.space.weights.size, watch.seconds / spent
+    times = np.linspace(0, 1, steps + 1)
+    part.solve(times)
+    found = part.solve(times)
+    assert found.timings is not None
+    spent, points = found.timings["total"], part.space.weights.size
     newton = sum(len(substep) - 1 for row in found.iterations for substep in row)
-    print(f"  {spent:.1f} s, {points} points, {newton} Newton iterations")
-    print(f"  {points * watch.calls / spent:.0f} answers a second, of which")
-    print(f"  {points * watch.tangents / spent:.0f} with tangents; macro scale {1 - micro:.1%}")
+    answers, tangents = (sum(getattr(c, n) for c in found.calls) for n in ("points", "tangents"))
+    state = part.balance.regions[0].points.one_virgin()
+    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
+    print(f"  {spent:.1f} s, {points} points, {newton} Newton iterations, {size} bytes a state")
+    print(f"  {answers / spent:.0f} answers a second, {tangents / spent:.0f} tangents solved for;")
+    print(f"  macro scale {1 - found.timings['micro'] / spent:.1%}")
     print(found.table())
     return spent
 

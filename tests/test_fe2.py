@@ -10,7 +10,8 @@ import pytest
 import scalebridge as sb
 from scalebridge.cell import batch, nonlinear
 from scalebridge.structure import rectangle
-from scalebridge.structure.answers import CellPoints
+from scalebridge.structure.answers import Question
+from scalebridge.structure.cell_points import CellPoints
 
 SOFT = sb.laws.J2Plasticity(
     E=70e3, nu=0.33, yield_stress=100.0, hardening=sb.laws.LinearHardening(2000.0)
@@ -139,7 +140,7 @@ def test_elastic_points_are_recognised_and_right() -> None:
     rng = np.random.default_rng(0)
     strains = rng.normal(size=(5, 3)) * np.array([1e-5, 1e-5, 1e-5, 4e-3, 4e-3])[:, None]
     points = CellPoints(cell, 5, None, np.zeros(3, bool))
-    answer = points.answer(strains, points.virgin(), 1.0, tolerance=1e-10, accuracy=1e-10)
+    answer = points.answer(Question(strains, points.virgin(), 1.0, 1e-10, 1e-10))
     plain = cell.respond_batch(strains, tangents=True)
     assert answer.work.tolist()[:3] == [0, 0, 0]
     assert min(answer.work[3:]) > 0
@@ -155,9 +156,7 @@ def test_elastic_points_are_recognised_and_right() -> None:
     ).tensor
     np.testing.assert_allclose(answer.tangents[0], stiffness, rtol=1e-8, atol=1e-3)
     # A second step from there starts from the first, and answers the same.
-    again = points.answer(
-        strains, points.virgin(), 1.0, tolerance=1e-10, accuracy=None, guess=answer.guess
-    )
+    again = points.answer(Question(strains, points.virgin(), 1.0, 1e-10, None, answer.guess))
     assert again.work.sum() == 0
     np.testing.assert_allclose(again.flux, answer.flux, rtol=1e-9)
 
@@ -172,9 +171,7 @@ def test_free_components_carry_no_flux_and_condense() -> None:
     found = cell.respond_batch(strains, tangents=True, free=free)
     assert np.abs(np.asarray(found.response.flux)[:, 2:5]).max() < 1e-6
     points = CellPoints(cell, 2, None, free)
-    tangents = points.answer(
-        strains, points.virgin(), 1.0, tolerance=1e-11, accuracy=1e-10
-    ).tangents
+    tangents = points.answer(Question(strains, points.virgin(), 1.0, 1e-11, 1e-10)).tangents
     assert tangents is not None
     h, column = 1e-7, 0
     step = np.eye(6)[column] * h
@@ -271,7 +268,7 @@ def test_tangents_by_perturbation_lead_to_the_same_solution() -> None:
     tangents = []
     for tangent in ("exact", "perturbation", "forward"):
         points.tangent = tangent
-        answer = points.answer(strains, points.virgin(), 1.0, tolerance=1e-10, accuracy=1e-9)
+        answer = points.answer(Question(strains, points.virgin(), 1.0, 1e-10, 1e-9))
         assert answer.tangents is not None
         tangents.append(answer.tangents)
     scale = np.abs(tangents[0]).max()

@@ -105,7 +105,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"supports": {"left": {"u": 0.0}}}, "must name axes among x, y, but names 'u'"),
     ({"supports": {"left": {"x": np.nan}}}, "must be a finite number"),
     ({"supports": {"A": "symmetry"}, "points": {"A": (0, 0)}}, "but is a point"),
-    ({"supports": {"edge": "symmetry"}, "mesh": "edges"}, "must be flat and normal to an axis"),
+    ({"supports": {"edge": "symmetry"}, "mesh": "edges"}, "must be flat to be a plane"),
     ({"supports": {}}, "free to move along"),
     ({"supports": {"left": {"x": 0.0}}}, "free to move along y"),
     ({"supports": {"A": "fixed"}, "points": {"A": (0, 0)}}, "free to turn"),

@@ -24,6 +24,8 @@ _HOMES = {
     "Microstructure": "microstructure",
     "Solver": "cell",
     "Structure": "structure",
+    "StructureCheckpoint": "study.structure_checkpoint",
+    "WorkersLostError": "errors",
     "bounds": "upscaling",
     "effective": "upscaling",
     "generate": "microstructure",
@@ -56,6 +58,8 @@ __all__ = [
     "Microstructure",
     "Solver",
     "Structure",
+    "StructureCheckpoint",
+    "WorkersLostError",
     "__version__",
     "analytic",
     "bounds",
@@ -89,7 +93,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from scalebridge import analytic, laws, structure, tensors
     from scalebridge.cell import Cell, Solver
-    from scalebridge.errors import ConvergenceError, InputError, Interrupted
+    from scalebridge.errors import ConvergenceError, InputError, Interrupted, WorkersLostError
     from scalebridge.microstructure import Microstructure, generate, read
     from scalebridge.structure import Structure, localize
     from scalebridge.study.cards import material_card
@@ -97,4 +101,5 @@ if TYPE_CHECKING:
     from scalebridge.study.estimates import plot_estimates
     from scalebridge.study.opened import open
     from scalebridge.study.solution_file import write_solution
+    from scalebridge.study.structure_checkpoint import StructureCheckpoint
     from scalebridge.upscaling import Effective, bounds, effective, load

@@ -176,13 +176,23 @@ def run(
         Path | None, typer.Option(help="Folder for the results, in place of the study's own.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep what is done: points of a sweep, load steps.")
+        bool, typer.Option("--resume", help="Keep what is done: points of a sweep, steps.")
+    ] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            help="Processes for the cells of structures: how many, tcp://SCHEDULER, or mpi."
+        ),
+    ] = None,
+    predict: Annotated[
+        bool,
+        typer.Option("--predict", help="Predict the cost of structures first, to compare."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Run a study file: microstructure, laws, cells, load histories, and sweeps of them."""
+    """Run a study file: cells, load histories and structures of it, and sweeps of them."""
     from scalebridge.study.studyfile import read_study
 
     file = read_study(study)  # errors in the file are told before JAX is loaded
@@ -192,7 +202,16 @@ def run(
     folder = file.output if out is None else out
     observer = None if quiet else _observer({})
     command = ("scalebridge", *(ctx.obj or ()))
-    work = partial(run_study, file, out=folder, resume=resume, observer=observer, command=command)
+    work = partial(
+        run_study,
+        file,
+        out=folder,
+        resume=resume,
+        observer=observer,
+        command=command,
+        workers=workers,
+        predict=predict,
+    )
     raise typer.Exit(_run(work, folder, as_json=as_json))
 
 
@@ -200,6 +219,12 @@ def run(
 def resume(
     results: Annotated[Path, typer.Argument(help="Folder of results of `scalebridge run`.")],
     ctx: typer.Context,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            help="Processes for the cells of structures: how many, tcp://SCHEDULER, or mpi."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
@@ -215,8 +240,9 @@ def resume(
 
     def work() -> dict[str, Any]:
         observer = None if quiet else _observer({})
-        summary = go_on(order, observer=observer, command=("scalebridge", *(ctx.obj or ())))
-        if summary["kept"] == len(order.study.points):
+        command = ("scalebridge", *(ctx.obj or ()))
+        summary = go_on(order, observer=observer, command=command, workers=workers)
+        if summary and summary["kept"] == len(order.study.points):
             print("nothing was left to do", file=sys.stderr)
         return summary
 
@@ -252,12 +278,18 @@ def init(
     loads: Annotated[
         bool, typer.Option("--loads", help="A load history: materials with memory along a path.")
     ] = False,
+    structures: Annotated[
+        bool, typer.Option("--structures", help="A part with a cell at every point: FE².")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Write a commented study file to start from; it runs as it is."""
+    from scalebridge.errors import InputError
     from scalebridge.study.starter import write_starter
 
-    write_starter(file, loads)
+    if loads and structures:
+        raise InputError("--loads and --structures each write a study of their own; name one")
+    write_starter(file, "loads" if loads else "structures" if structures else "cells")
     typer.echo(f"wrote {file}; run it with: scalebridge run {file}")
 
 
@@ -312,6 +344,8 @@ def _run(work: Callable[[], dict[str, Any]], folder: Path, *, as_json: bool) -> 
     except KeyboardInterrupt:
         print(f"stopped; the files in {str(folder)!r} are complete", file=sys.stderr)
         return _INTERRUPTED
+    if not summary:  # of a rank that helps another one
+        return 0
     if as_json:
         import json
 

@@ -41,3 +41,14 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, partial: object) -> None:
         super().__init__("interrupted")
         self.partial = partial
+
+
+class WorkersLostError(ScalebridgeError, RuntimeError):
+    """Processes that shared the work are gone for good.
+
+    `partial` holds what was done until then, where there is something.
+    """
+
+    def __init__(self, message: str, partial: object = None) -> None:
+        super().__init__(message)
+        self.partial = partial

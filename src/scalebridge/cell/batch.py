@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from scalebridge.cell import newton, nonlinear, points
+from scalebridge.cell.discretisation import Discretisation
 from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
 from scalebridge.cell.nonlinear import CellState
 from scalebridge.errors import InputError
@@ -86,6 +87,8 @@ class Batch(NamedTuple):
         Iterations, those for the tangents not counted.
     guess : Guess or None
         A start for members near by.
+    solved : (member,) bool or None
+        Where the tangents had to be solved for: those of elastic members may be known.
     """
 
     response: Response
@@ -94,6 +97,7 @@ class Batch(NamedTuple):
     newton: np.ndarray
     krylov: np.ndarray
     guess: Guess | None = None
+    solved: np.ndarray | None = None
 
 
 @eqx.filter_jit
@@ -238,35 +242,47 @@ def respond_batch(
         jnp.full(count, dt, float),
     )
     if guess is None:
-        across = (before.gradient - driving.gradient) * loose
-        x = Unknowns(before.fluctuation, across * equations.root)
-        guess = Guess(x, before.gradient, np.zeros(count, int))
+        guess = guess_from(cell, before, loose, np.zeros(count, int))
     found = _in_portions(task, driving, before, guess)
     return found._replace(
         tangents=None if found.tangents is None else np.asarray(found.tangents),
         converged=np.asarray(found.converged),
         newton=np.asarray(found.newton),
         krylov=np.asarray(found.krylov),
+        solved=None if found.solved is None else np.asarray(found.solved),
     )
 
 
+def guess_from(cell: Cell, states: CellState, free: np.ndarray, work: np.ndarray) -> Guess:
+    """Return where the states of a batch are, for a start from there; see `respond_batch`."""
+    across = (states.gradient - cell.kinematics.rest) * free * cell.discretisation.voxels**0.5
+    return Guess(Unknowns(states.fluctuation, across), states.gradient, work)
+
+
 def _in_portions(task: _Task, driving: Driving, before: CellState, guess: Guess) -> Batch:
-    """Answer all members, portion by portion."""
+    """Answer all members, portion by portion, on all devices in turn."""
     portions = _portions(task.equations, np.asarray(guess.work))
     data = (driving, before, guess.x, guess.gradient)
+    devices = jax.local_devices()
+    tasks = [task] if len(devices) == 1 else [jax.device_put(task, one) for one in devices]
 
-    def portion(members: np.ndarray) -> Any:
-        at = np.resize(members, _padded(len(members), task.equations))
-        load, start, x, to = _take(data, at)
-        return task.answer(load, start, x, to, len(members))
+    def portion(number: int) -> Batch:
+        members, k = portions[number], number % len(devices)
+        part = _take(data, np.resize(members, _padded(len(members), task.equations.disc)))
+        if len(devices) > 1:
+            part = jax.device_put(part, devices[k])
+        load, start, x, to = part
+        answer = tasks[k].answer(load, start, x, to, len(members))
+        return answer if len(devices) == 1 else jax.device_put(answer, devices[0])
 
-    size = _padded(len(portions[0]), task.equations)
+    size = _padded(len(portions[0]), task.equations.disc)
     kind = (jax.tree.structure((task.equations, task.virgin)), size, task.accuracy is None)
-    alone = 0 if kind in _COMPILED else 1  # what compiles goes first
+    # What compiles goes first, alone, once for each device.
+    alone = 0 if kind in _COMPILED else len(devices)
     _COMPILED.add(kind)
-    parts = [portion(members) for members in portions[:alone]]
+    parts = [portion(k) for k in range(len(portions))[:alone]]
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        parts += pool.map(portion, portions[alone:])
+        parts += pool.map(portion, range(len(portions))[alone:])
     found: Batch = _join(parts, np.argsort(np.concatenate(portions)))
     return found
 
@@ -289,9 +305,8 @@ def _join(parts: Any, back: np.ndarray) -> Any:
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *parts)
 
 
-def _largest(equations: Equations) -> int:
+def portion_size(disc: Discretisation) -> int:
     """Return how many members a portion has at most."""
-    disc = equations.disc
     entries = disc.components**2 * points.count(disc) + 8 * disc.unknowns
     fitting = int(_PORTION_BYTES / (8 * disc.voxels * entries))
     size = _LARGEST_PORTION
@@ -300,9 +315,9 @@ def _largest(equations: Equations) -> int:
     return max(size, 1)
 
 
-def _padded(count: int, equations: Equations) -> int:
+def _padded(count: int, disc: Discretisation) -> int:
     """Return the size that so many members are padded to."""
-    size = _largest(equations)
+    size = portion_size(disc)
     while size // _SHRINK >= count:
         size //= _SHRINK
     return max(size, 1)
@@ -310,7 +325,7 @@ def _padded(count: int, equations: Equations) -> int:
 
 def _portions(equations: Equations, work: np.ndarray) -> list[np.ndarray]:
     """Return the members in portions of those that were alike hard."""
-    order, size = np.argsort(work, kind="stable"), _largest(equations)
+    order, size = np.argsort(work, kind="stable"), portion_size(equations.disc)
     return [order[k : k + size] for k in range(0, len(order), size)]
 
 
@@ -338,19 +353,18 @@ class _Task(NamedTuple):
             energy=response.energy * mask,
             dissipation=response.dissipation * mask,
         )
-        found = None
+        found, solved = None, None
         if self.accuracy is not None:
-            found = self._slopes(it, driving, before, count)
+            found, solved = self._slopes(it, driving, before, count)
         work = np.asarray(it.krylov)
-        whole = Batch(
-            response, found, good, np.asarray(it.newton), work, Guess(it.x, gradient, work)
-        )
+        guess = Guess(it.x, gradient, work)
+        whole = Batch(response, found, good, np.asarray(it.newton), work, guess, solved)
         return whole if count == len(good) else _take(whole, np.arange(count))
 
     def _slopes(
         self, it: newton.Iterate, driving: Driving, before: CellState, count: int
-    ) -> np.ndarray:
-        """Return the tangents; those of elastic members are known."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the tangents, and which were solved for; those of elastic members are known."""
         assert self.accuracy is not None
         args = (it.x, driving, before.phases)
         todo = np.arange(count)
@@ -359,12 +373,14 @@ class _Task(NamedTuple):
             elastic = np.asarray(_is_virgin(self.equations, *args, self.virgin))
             found[elastic] = np.asarray(self.virgin.tangent)
             todo = todo[~elastic[:count]]
+        solved = np.zeros(len(found), bool)
+        solved[todo] = True
         if len(todo):
-            at = np.resize(todo, _padded(len(todo), self.equations))
+            at = np.resize(todo, _padded(len(todo), self.equations.disc))
             x, load, states = _take(args, at)
             slopes = np.asarray(_tangents(self.equations, x, load, states, self.accuracy))
             found[todo] = slopes[: len(todo)]
-        return found
+        return found, solved
 
     def _solve(
         self, whole: newton.Iterate, driving: Driving, before: CellState, count: int
@@ -373,11 +389,11 @@ class _Task(NamedTuple):
         members = self._unfinished(whole)
         members = members[members < count]
         while len(members):
-            padded = np.resize(members, _padded(len(members), self.equations))
+            padded = np.resize(members, _padded(len(members), self.equations.disc))
             data = (whole, driving, before.phases, before.size)
             own, load, states, size = _take(data, padded)
             left = len(members)
-            while left and _padded(left, self.equations) == len(padded):
+            while left and _padded(left, self.equations.disc) == len(padded):
                 own = _iterate(self.equations, own, load, states, size, self.tolerance)
                 left = int(np.sum(self._unfinished(own) < len(members)))
             away = np.full(len(padded) - len(members), len(whole.norm))

@@ -152,7 +152,7 @@ class Follower:
     def _lift(self, u: np.ndarray, moment: Moment) -> np.ndarray:
         supports = self.balance.supports
         values = supports.values(self.balance.space, moment.t, moment.share)
-        return np.where(supports.fixed, values - u, 0.0)
+        return supports.lift(values, u)
 
     def _along(self, trial: Trial, share: float, blocks: np.ndarray | None = None) -> np.ndarray:
         """Return ∂u/∂λ at a trial with tangents."""

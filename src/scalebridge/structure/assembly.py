@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import bsr_array
 
+from scalebridge.structure.oblique import Oblique
+
 _CHUNK_BYTES = 1 << 26
 
 
@@ -52,21 +54,39 @@ class Pattern:
                     )
         return blocks
 
-    def matrix(self, blocks: np.ndarray, held: np.ndarray) -> bsr_array:
+    def matrix(
+        self, blocks: np.ndarray, held: np.ndarray, oblique: Oblique | None = None
+    ) -> bsr_array:
         """Return the matrix with the rows and columns of held values replaced by a diagonal.
 
         Parameters
         ----------
         held : (node, component) bool
+        oblique : Oblique, optional
+            Nodes that are held in other directions, whatever `held` says.
         """
         free = ~held
+        if oblique is not None:
+            free[oblique.nodes] = True
         masked = blocks * free[self.rows][:, :, None] * free[self.indices][:, None, :]
         size = np.abs(blocks[self.diagonal]).max(axis=(1, 2))
         scale = size[size > 0].mean() if np.any(size > 0) else 1.0
-        node, component = np.nonzero(held)
+        if oblique is not None:
+            self._project(masked, oblique, scale)
+        node, component = np.nonzero(~free)
         masked[self.diagonal[node], component, component] = scale
         total = self.nodes * self.components
         return bsr_array((masked, self.indices, self.indptr), shape=(total, total))
+
+    def _project(self, blocks: np.ndarray, oblique: Oblique, scale: float) -> None:
+        """Replace K by (1 − P) K (1 − P) + P · scale, in place."""
+        free = np.broadcast_to(np.eye(self.components), (self.nodes, *blocks.shape[1:])).copy()
+        free[oblique.nodes] -= oblique.projectors
+        is_oblique = np.zeros(self.nodes, bool)
+        is_oblique[oblique.nodes] = True
+        at = np.flatnonzero(is_oblique[self.rows] | is_oblique[self.indices])
+        blocks[at] = free[self.rows[at]] @ blocks[at] @ free[self.indices[at]]
+        blocks[self.diagonal[oblique.nodes]] += scale * oblique.projectors
 
     def product(self, blocks: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Return the whole matrix times nodal values (node, component)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,8 +12,9 @@ from scipy.sparse import bsr_array
 
 from scalebridge.laws.protocol import Law
 from scalebridge.structure import linear
-from scalebridge.structure.answers import Answers, Points
+from scalebridge.structure.answers import Answers, Points, Question
 from scalebridge.structure.assembly import Pattern, element_matrices
+from scalebridge.structure.effort import Call, Effort
 from scalebridge.structure.loads import Loads
 from scalebridge.structure.space import Space
 from scalebridge.structure.supports import Supports
@@ -98,6 +99,8 @@ class Balance:
     modes : (mode, node, component)
         Rigid motions.
     linear_solver : str
+    effort : Effort
+        What all of it has cost so far.
     """
 
     space: Space
@@ -106,6 +109,7 @@ class Balance:
     loads: Loads
     modes: np.ndarray
     linear_solver: str
+    effort: Effort = field(default_factory=Effort)
 
     @cached_property
     def _pattern(self) -> Pattern:
@@ -123,6 +127,16 @@ class Balance:
     def virgin(self) -> tuple[Any, ...]:
         """Return the states of all points at rest."""
         return tuple(region.points.virgin() for region in self.regions)
+
+    def commit(
+        self, states: tuple[Any, ...], work: tuple[np.ndarray, ...]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the states of a step that is done, and guesses for the next; see `Points`."""
+        kept, guesses = [], {}
+        for region, own, spent in zip(self.regions, states, work, strict=True):
+            state, guesses[region.name] = region.points.commit(own, spent)
+            kept.append(state)
+        return tuple(kept), guesses
 
     def gradients(self, u: np.ndarray) -> list[np.ndarray]:
         """Return the gradients at the points of each region, (point, component)."""
@@ -146,24 +160,44 @@ class Balance:
         Parameters
         ----------
         tolerance, accuracy : float
-            Of micro problems, and of their tangents; see `Points.answer`.
+            Of micro problems, and of their tangents; see `Question`.
         guesses : mapping of region to `Answers.guess`
         least : float
             Forces are not relative to less: a body may be unloaded.
         """
-        answers = tuple(
-            region.points.answer(
-                gradients,
-                state,
-                dt,
-                tolerance=tolerance,
-                accuracy=accuracy,
-                guess=guesses.get(region.name),
-            )
+        asked = [
+            Question(gradients, state, dt, tolerance, accuracy, guesses.get(region.name))
             for region, gradients, state in zip(
                 self.regions, self.gradients(u), states, strict=True
             )
+        ]
+        answers = tuple(map(self._answer, self.regions, asked))
+        with self.effort.measure("assembly"):
+            return self._assembled(u, answers, t, share, least)
+
+    def _answer(self, region: Region, question: Question) -> Answers:
+        """Ask the points of a region, and note what it cost."""
+        before = self.effort.seconds["micro"]
+        with self.effort.measure("micro"):
+            answer = region.points.answer(question)
+        known = self.effort.work.get(region.name, np.zeros(region.points.count, int))
+        self.effort.work[region.name] = known + answer.work
+        self.effort.calls.append(
+            Call(
+                self.effort.row,
+                region.name,
+                self.effort.seconds["micro"] - before,
+                region.points.count,
+                int(answer.work.sum()),
+                0 if answer.solved is None else int(answer.solved.sum()),
+            )
         )
+        return answer
+
+    def _assembled(
+        self, u: np.ndarray, answers: tuple[Answers, ...], t: float, share: float, least: float
+    ) -> Trial:
+        """Return the nodal forces of answers."""
         internal = np.zeros(u.shape)
         square = 0.0
         for region, answer in zip(self.regions, answers, strict=True):
@@ -177,14 +211,17 @@ class Balance:
         # Forces are relative to those inside the elements: their resultant may vanish.
         scale = max(float(np.sqrt(square)), float(np.linalg.norm(external)), least)
         internal, external = self.on_masters(internal), self.on_masters(external)
-        residual = np.where(self._settled, 0.0, external - internal)
+        residual = self._free(external - internal)
         return Trial(u, answers, internal, external, residual, scale)
 
     @cached_property
-    def _settled(self) -> np.ndarray:
-        """Values without an equation of their own: held, or those of a master."""
-        slave = self.supports.master != np.arange(len(self.supports.master))
-        return self.supports.fixed | slave[:, None]
+    def _slave(self) -> np.ndarray:
+        """Nodes whose values are those of a master, (node, 1)."""
+        return (self.supports.master != np.arange(len(self.supports.master)))[:, None]
+
+    def _free(self, field: np.ndarray) -> np.ndarray:
+        """Return the part of a field that has equations of its own, zero elsewhere."""
+        return np.where(self._slave, 0.0, self.supports.free(field))
 
     def on_masters(self, forces: np.ndarray) -> np.ndarray:
         """Sum the forces on tied nodes up at their masters."""
@@ -197,6 +234,10 @@ class Balance:
 
     def stiffness(self, trial: Trial, t: float, share: float) -> np.ndarray:
         """Return the blocks of −∂residual/∂u at a trial that has tangents."""
+        with self.effort.measure("assembly"):
+            return self._stiffness(trial, t, share)
+
+    def _stiffness(self, trial: Trial, t: float, share: float) -> np.ndarray:
         matrices = []
         for region, answer in zip(self.regions, trial.answers, strict=True):
             assert answer.tangents is not None
@@ -208,6 +249,15 @@ class Balance:
             matrices.append(element_matrices(region.operator, gradients, weights, C))
         matrices += [m for _, m in self.loads.stiffness(trial.u, t, share)]
         return self._pattern.assemble(matrices)
+
+    def slowest(self, trial: Trial) -> tuple[int, int]:
+        """Return the iterations of the slowest micro problem and its element, or (0, −1)."""
+        most, element, count = 0, -1, self.space.weights.shape[1]
+        for region, answer in zip(self.regions, trial.answers, strict=True):
+            point = int(np.argmax(answer.work))
+            if answer.work[point] > most:
+                most, element = int(answer.work[point]), int(region.elements[point // count])
+        return most, element
 
     def rounding(self, blocks: np.ndarray, u: np.ndarray, prescribed: np.ndarray) -> float:
         """Return what rounding alone may make of the forces of a rigid motion.
@@ -221,17 +271,26 @@ class Balance:
         return _ROUNDING * float(np.linalg.norm(forces))
 
     def solve(self, blocks: np.ndarray, rhs: np.ndarray, lift: np.ndarray) -> np.ndarray:
-        """Return the nodal field with K u = rhs where it is free, and `lift` where it is held."""
-        settled = self._settled
-        load = rhs - self._pattern.product(blocks, np.where(settled, lift, 0.0))
-        load[settled] = 0.0
-        matrix: bsr_array = self._pattern.matrix(blocks, settled)
+        """Return the nodal field with K u = rhs where it is free.
+
+        Parameters
+        ----------
+        lift : (node, component)
+            The part of it that is held, as `Supports.lift` gives it.
+        """
+        with self.effort.measure("linear"):
+            return self._solve(blocks, rhs, lift)
+
+    def _solve(self, blocks: np.ndarray, rhs: np.ndarray, lift: np.ndarray) -> np.ndarray:
+        load = self._free(rhs - self._pattern.product(blocks, lift))
+        settled = self.supports.fixed | self._slave
+        matrix: bsr_array = self._pattern.matrix(blocks, settled, self.supports.oblique)
         x = linear.solve(
             matrix,
             load.ravel(),
-            modes=np.where(settled, 0.0, self.modes).reshape(len(self.modes), -1),
+            modes=self._free(self.modes).reshape(len(self.modes), -1),
             dim=self.space.dim,
             symmetric=self.is_symmetric,
             method=self.linear_solver,
         ).reshape(rhs.shape)
-        return (np.where(settled, lift, x))[self.supports.master]
+        return (self._free(x) + lift)[self.supports.master]

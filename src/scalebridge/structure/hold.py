@@ -34,7 +34,7 @@ def check_rigid(space: Space, supports: Supports, modes: np.ndarray) -> None:
     )
     motion = _motions(modes, owner, node)
     master = supports.master[node]
-    rows = _constraints(motion, owner, master, supports.fixed[node])
+    rows = _constraints(motion, owner, master, *_held(motion, master, node, supports))
     count = int(part.max()) + 1
     links = coo_array(
         (np.ones(len(owner), bool), (owner, count + master)), shape=(count + nodes,) * 2
@@ -83,17 +83,36 @@ def _motions(modes: np.ndarray, owner: np.ndarray, node: np.ndarray) -> np.ndarr
     return scaled
 
 
+def _held(
+    motion: np.ndarray, master: np.ndarray, node: np.ndarray, supports: Supports
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows of `motion` are held, and their motions along what holds them."""
+    fixed, oblique = supports.fixed[node], supports.oblique
+    if oblique is None:
+        held, component = np.nonzero(fixed)
+        return held, motion[held, component]
+    number = np.full(len(supports.master), -1)
+    number[oblique.nodes] = np.arange(len(oblique.nodes))
+    own = np.flatnonzero(number[master] >= 0)
+    fixed[own] = False
+    held, component = np.nonzero(fixed)
+    turned = oblique.projectors[number[master[own]]] @ motion[own]
+    return (
+        np.concatenate([held, np.repeat(own, motion.shape[1])]),
+        np.concatenate([motion[held, component], turned.reshape(-1, motion.shape[2])]),
+    )
+
+
 def _constraints(
-    motion: np.ndarray, owner: np.ndarray, master: np.ndarray, fixed: np.ndarray
+    motion: np.ndarray, owner: np.ndarray, master: np.ndarray, held: np.ndarray, along: np.ndarray
 ) -> csr_array:
     """Return the rows that vanish for a motion the supports permit, (row, part · mode)."""
     count = motion.shape[2]
     _, first, group = np.unique(master, return_index=True, return_inverse=True)
     later = np.flatnonzero(first[group] != np.arange(len(master)))
     shared = np.stack([later, first[group[later]]], axis=1)
-    held, component = np.nonzero(fixed)
     columns = owner[:, None] * count + np.arange(count)
-    values = [motion[held, component]]
+    values = [along]
     places = [columns[held]]
     numbers = [np.arange(len(held))]
     for c in range(motion.shape[1]):

@@ -17,9 +17,10 @@ from scalebridge.cell import nonlinear
 from scalebridge.cell.cell import Cell
 from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
 from scalebridge.errors import InputError
-from scalebridge.structure.answers import LinearPoints, gradient_turns
 from scalebridge.structure.balance import Region
+from scalebridge.structure.law_points import LinearPoints
 from scalebridge.structure.solution import Solution
+from scalebridge.structure.transforms import gradient_turns
 from scalebridge.upscaling.across import all_stresses
 from scalebridge.upscaling.inner_fields import voxel_fields
 from scalebridge.upscaling.path import names_of
@@ -182,7 +183,7 @@ def _localized(solution: Solution, element: int, point: int) -> Localized:
         average = _imposed(solution, region, row)
         now = _solved(equations, cell, jnp.asarray(average))
     else:
-        state = jax.tree.map(lambda leaf: leaf[row], solution.states[region.name])
+        state = jax.tree.map(lambda leaf: leaf[0], solution.states_of(region, [row]))
         average = np.asarray(state.gradient)
         now = _committed(equations, state, jnp.asarray(_INSTANT * np.diff(solution.times)[-1]))
     fields = voxel_fields(cell, equations, now, names_of(cell.physics))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalebridge.errors import ConvergenceError, InputError, Interrupted
+from scalebridge.errors import ConvergenceError, InputError, Interrupted, WorkersLostError
 from scalebridge.structure import newton
+from scalebridge.structure.alike_points import AlikePoints, Sharing, share
 from scalebridge.structure.arc_length import Arc, Follower, Ramp
 from scalebridge.structure.balance import Balance, Trial
+from scalebridge.structure.effort import Effort
 from scalebridge.structure.newton import Attempt, Iteration, Moment
+from scalebridge.structure.record import Committed, Fields, Row, Saved, Saves, Snapshot, Totals
 from scalebridge.structure.solution import Solution
+from scalebridge.structure.workers import Shards, Workers
 from scalebridge.upscaling.path import parse_times
 
 
@@ -37,19 +42,6 @@ class StepProgress(NamedTuple):
     line: Iteration
 
 
-class _Committed(NamedTuple):
-    """A state in balance, and the increment that led to it."""
-
-    u: np.ndarray
-    states: tuple[Any, ...]
-    guesses: dict[str, Any]
-    internal: np.ndarray
-    moment: Moment
-    increment: np.ndarray | None
-    pull: np.ndarray | None
-    size: float
-
-
 def march(
     balance: Balance,
     times: Sequence[float],
@@ -61,6 +53,9 @@ def march(
     newton_iterations: int,
     cuts: int,
     progress: Callable[[StepProgress], None] | None,
+    checkpoint: Saves | None,
+    workers: Workers | None,
+    alike: float | None = None,
     throw: bool,
 ) -> Solution:
     """Solve all steps; see `Structure.solve`."""
@@ -69,16 +64,31 @@ def march(
         if not isinstance(row, int | np.integer) or not -len(moments) <= row < len(moments):
             raise InputError(f"`keep` must name rows of `times`, but has {row!r}")
     rows = {int(row) % len(moments) for row in keep}
-    run = _Run(balance, moments, physics, plane, rows, progress)
+    begun = time.perf_counter()
+    if alike is not None:
+        balance = share(balance, alike)
+    options = repr((tolerance, newton_iterations, cuts, sorted(rows), workers is not None, alike))
+    saved = None if checkpoint is None else checkpoint.restore(balance, moments, options)
+    run = _Run(balance, moments, physics, plane, rows, progress, workers, begun)
+    if saved is None:
+        run.begin()
+        if checkpoint is not None:
+            checkpoint.save(run.rows[0], run.snapshot(), workers)
+    else:
+        run.take_up(saved)
     try:
-        for row in range(1, len(moments)):
+        for row in range(len(run.rows), len(moments)):
             message = run.advance(row, tolerance, newton_iterations, cuts)
             if message:
                 if throw:
                     raise ConvergenceError(message, run.result(message))
                 return run.result(message)
+            if checkpoint is not None:
+                checkpoint.save(run.rows[-1], run.snapshot(), workers)
     except KeyboardInterrupt:
         raise Interrupted(run.result("interrupted by the user")) from None
+    except WorkersLostError as error:
+        raise WorkersLostError(str(error), run.result(str(error))) from error
     return run.result("")
 
 
@@ -93,14 +103,17 @@ def trace(
     tolerance: float,
     newton_iterations: int,
     cuts: int,
+    workers: Workers | None,
     throw: bool,
 ) -> Solution:
     """Follow an equilibrium path; see `Structure.trace`."""
     times = parse_times(span)
-    run = _Run(balance, times, physics, plane, set(), None)
+    run = _Run(balance, times, physics, plane, set(), None, workers, time.perf_counter())
+    first_trial = run.begin()
+    balance = run.balance
     ramp = Ramp(float(times[0]), float(times[1]), float(times[1] - times[0]) / steps)
     follower = Follower(balance, ramp, tolerance, newton_iterations)
-    length = shortest = follower.first_length(run.first_trial, run.now.states, first)
+    length = shortest = follower.first_length(first_trial, run.now.states, first)
     shortest *= 0.5**cuts
     message = ""
     try:
@@ -115,13 +128,13 @@ def trace(
                     f"the path up to share {run.now.moment.share:.4g} of the loads is kept"
                 )
                 break
-            if arc.share >= 1.0 and run.complete(row, arc, ramp, tolerance, newton_iterations):
+            if arc.share >= 1.0 and run.complete(arc, ramp, tolerance, newton_iterations):
                 break
-            run.follow(row, arc, ramp)
+            run.follow(arc, ramp)
             length = follower.next_length(arc)
     except KeyboardInterrupt:
         raise Interrupted(run.result("interrupted by the user")) from None
-    run.fields[len(run.rows) - 1] = run._fields(run.last)
+    run.keep_last()
     if message and throw:
         raise ConvergenceError(message, run.result(message))
     return run.result(message)
@@ -138,25 +151,64 @@ class _Run:
         plane: str | None,
         keep: set[int],
         progress: Callable[[StepProgress], None] | None,
+        workers: Workers | None,
+        begun: float,
     ) -> None:
-        self.balance, self.times, self.physics, self.plane = balance, times, physics, plane
-        self.keep, self.progress = keep, progress
-        self.begun = time.perf_counter()
+        spread = balance if workers is None else workers.spread(balance)
+        self.balance = dataclasses.replace(spread, effort=Effort())
+        self.times, self.physics, self.plane = times, physics, plane
+        self.keep, self.progress, self.begun = keep, progress, begun
+        self.rows: list[Row] = []
+        self.now: Committed
+        self.reached: Committed
+        self.totals: Totals
+        self.last_fields: Fields
+
+    def begin(self) -> Trial:
+        """Start at rest."""
+        balance = self.balance
         u = np.zeros(balance.supports.fixed.shape)
-        rest = Moment(float(times[0]), 0.0, float(times[1] - times[0]))
+        rest = Moment(float(self.times[0]), 0.0, float(self.times[1] - self.times[0]))
         states = balance.virgin()
         trial = balance.trial(u, states, *rest, tolerance=1e-3, accuracy=None, guesses={})
-        self.now = _Committed(u, states, {}, trial.internal, rest, None, None, 0.0)
-        self.lost = [np.zeros(len(answer.dissipation)) for answer in trial.answers]
-        self.first_trial, self.first = trial, self._energy(trial)
-        self.rows: list[dict[str, Any]] = []
-        self.iterations: list[tuple[tuple[Iteration, ...], ...]] = [()]
-        self.fields: dict[int, dict[str, dict[str, np.ndarray]]] = {}
-        self._record(0, trial, 0.0, 0.0)
+        nothing = tuple(np.zeros(region.points.count, int) for region in balance.regions)
+        states, guesses = balance.commit(states, nothing)
+        self.now = Committed(u, states, guesses, nothing, trial.internal, rest, None, None, 0.0)
+        lost = tuple(np.zeros(len(work)) for work in nothing)
+        self.totals = Totals(lost, self._integral(trial, "energy"))
+        self._record(trial, 0.0, 0.0, ())
+        return trial
+
+    def take_up(self, saved: Saved) -> None:
+        """Start where a solve was saved."""
+        snapshot, regions = saved.snapshot, self.balance.regions
+        states = tuple(
+            region.points.take_up(parts)
+            for region, parts in zip(regions, snapshot.parts, strict=True)
+        )
+        states, guesses = self.balance.commit(states, snapshot.now.work)
+        self.now = self.reached = snapshot.now._replace(states=states, guesses=guesses)
+        self.totals, self.last_fields = snapshot.totals, snapshot.fields
+        self.rows = list(saved.rows)
+        self.balance.effort.work.update(snapshot.work)
+
+    def snapshot(self) -> Snapshot:
+        """Return what a solve goes on from at the last row."""
+        parts = tuple(
+            region.points.parts(states)
+            for region, states in zip(self.balance.regions, self.now.states, strict=True)
+        )
+        bare = self.now._replace(states=(), guesses={})
+        return Snapshot(bare, self.totals, self.last_fields, self.balance.effort.work, parts)
+
+    def keep_last(self) -> None:
+        """Keep the fields of the last row."""
+        self.rows[-1] = self.rows[-1]._replace(fields=self.last_fields)
 
     def advance(self, row: int, tolerance: float, most: int, cuts: int) -> str:
         """Reach a row; return why it failed."""
         start, end = self.times[row - 1], self.times[row]
+        self.balance.effort.row = row
         done, length, smallest = 0.0, 1.0, 0.5**cuts
         work, dissipated = 0.0, 0.0
         table: list[tuple[Iteration, ...]] = []
@@ -177,8 +229,7 @@ class _Run:
             dissipated += self._integral(trial, "dissipation")
             self._commit(trial, moment)
             done, length = done + length, 2 * length
-        self.iterations.append(tuple(table))
-        self._record(row, trial, work, dissipated)
+        self._record(trial, work, dissipated, tuple(table))
         return ""
 
     def arc(self, follower: Follower, length: float) -> Arc:
@@ -188,15 +239,14 @@ class _Run:
             now.u, now.moment.share, now.states, now.guesses, now.increment, length, now.size
         )
 
-    def follow(self, row: int, arc: Arc, ramp: Ramp) -> None:
+    def follow(self, arc: Arc, ramp: Ramp) -> None:
         """Commit a step along the path."""
         trial = arc.attempt.trial
         work, dissipated = self._work(trial), self._integral(trial, "dissipation")
         self._commit(trial, ramp.at(arc.share))
-        self.iterations.append((arc.attempt.iterations,))
-        self._record(row, trial, work, dissipated)
+        self._record(trial, work, dissipated, (arc.attempt.iterations,))
 
-    def complete(self, row: int, arc: Arc, ramp: Ramp, tolerance: float, most: int) -> bool:
+    def complete(self, arc: Arc, ramp: Ramp, tolerance: float, most: int) -> bool:
         """End the path at the full loads, which a step has passed; return whether that worked."""
         now, passed = self.now, arc.attempt.trial.u
         part = (1.0 - now.moment.share) / (arc.share - now.moment.share)
@@ -211,7 +261,7 @@ class _Run:
             least=now.size,
         )
         if attempt.converged:
-            self.follow(row, Arc(attempt, 1.0, arc.length), ramp)
+            self.follow(Arc(attempt, 1.0, arc.length), ramp)
         return attempt.converged
 
     def _work(self, trial: Trial) -> float:
@@ -260,20 +310,24 @@ class _Run:
         return now.u + ratio * now.increment
 
     def _commit(self, trial: Trial, moment: Moment) -> None:
-        names = [region.name for region in self.balance.regions]
-        self.now = _Committed(
+        work = tuple(answer.work for answer in trial.answers)
+        states, guesses = self.balance.commit(tuple(a.states for a in trial.answers), work)
+        self.now = Committed(
             u=trial.u,
-            states=tuple(answer.states for answer in trial.answers),
-            guesses={n: a.guess for n, a in zip(names, trial.answers, strict=True)},
+            states=states,
+            guesses=guesses,
+            work=work,
             internal=trial.internal,
             moment=moment,
             increment=trial.u - self.now.u,
             pull=self._pull(self.now.moment, moment),
             size=trial.size,
         )
-        self.lost = [
-            lost + answer.dissipation for lost, answer in zip(self.lost, trial.answers, strict=True)
+        lost = [
+            before + answer.dissipation
+            for before, answer in zip(self.totals.dissipation, trial.answers, strict=True)
         ]
+        self.totals = self.totals._replace(dissipation=tuple(lost))
 
     def _integral(self, trial: Trial, name: str) -> float:
         total = 0.0
@@ -282,44 +336,38 @@ class _Run:
             total += float(weights @ getattr(answer, name))
         return total
 
-    def _energy(self, trial: Trial) -> float:
-        return self._integral(trial, "energy")
-
-    def _record(self, row: int, trial: Trial, work: float, dissipated: float) -> None:
-        last = self.rows[-1] if self.rows else {"work": 0.0, "dissipated": 0.0}
-        balance = self.balance
+    def _record(
+        self,
+        trial: Trial,
+        work: float,
+        dissipated: float,
+        iterations: tuple[tuple[Iteration, ...], ...],
+    ) -> None:
+        balance, number = self.balance, len(self.rows)
         reaction = trial.internal - trial.external
+        self.last_fields, self.reached = self._fields(trial), self.now
         self.rows.append(
-            {
-                "time": self.now.moment.t,
-                "u": trial.u,
-                "work": last["work"] + work,
-                "stored": self._energy(trial) - self.first,
-                "dissipated": last["dissipated"] + dissipated,
-                "reactions": {
-                    name: self._resultant(reaction, name)
+            Row(
+                number=number,
+                time=self.now.moment.t,
+                u=trial.u,
+                work=work + (self.rows[-1].work if number else 0.0),
+                stored=self._integral(trial, "energy") - self.totals.first,
+                dissipated=dissipated + (self.rows[-1].dissipated if number else 0.0),
+                reactions={
+                    name: balance.supports.resultant(reaction, name)
                     for name in dict.fromkeys(one.name for one in balance.supports.held)
                 },
-            }
+                iterations=iterations,
+                fields=self.last_fields if number in self.keep else None,
+            )
         )
-        self.reached, self.last = self.now, trial
-        if row in self.keep:
-            self.fields[row] = self._fields(trial)
 
-    def _resultant(self, reaction: np.ndarray, name: str) -> np.ndarray:
-        """Sum the reactions in what a support holds."""
-        supports = self.balance.supports
-        mask = np.zeros(reaction.shape, bool)
-        for one in supports.held:
-            if one.name == name:
-                mask[supports.master[one.nodes], one.component] = True
-        return np.where(mask, reaction, 0.0).sum(axis=0)
-
-    def _fields(self, trial: Trial) -> dict[str, dict[str, np.ndarray]]:
+    def _fields(self, trial: Trial) -> Fields:
         found = {}
         gradients = self.balance.gradients(trial.u)
         for region, answer, imposed, lost in zip(
-            self.balance.regions, trial.answers, gradients, self.lost, strict=True
+            self.balance.regions, trial.answers, gradients, self.totals.dissipation, strict=True
         ):
             shape = self.balance.space.weights[region.elements].shape
             gradient = imposed if answer.gradient is None else answer.gradient
@@ -352,37 +400,53 @@ class _Run:
                 break
         return (
             f"the step to t = {moment.t:g} (row {row}) failed even when cut to {smallest:g} of its "
-            f"length: {where}; the solution up to t = {self.rows[-1]['time']:g} is kept. Look for "
+            f"length: {where}; the solution up to t = {self.rows[-1].time:g} is kept. Look for "
             "a limit load, or refine the times there"
         )
 
     def result(self, message: str) -> Solution:
         """Return what is known now."""
-        rows = self.rows
-        if message and len(rows) - 1 not in self.fields:
-            self.fields[len(rows) - 1] = self._fields(self.last)
-        names = rows[0]["reactions"]
+        if message:
+            self.keep_last()
+        rows, regions, effort = self.rows, [], self.balance.effort
+        states: dict[str, Any] = {}
+        sharing: dict[str, Sharing] = {}
+        for region, held in zip(self.balance.regions, self.reached.states, strict=True):
+            points, states[region.name] = region.points, held
+            if isinstance(points, Shards):
+                points, states[region.name] = points.whole(held)
+            if isinstance(points, AlikePoints):
+                with effort.measure("micro"):
+                    since = [row.time - self.times[0] for row in rows]
+                    sharing[region.name] = points.sharing(held, np.array(since))
+            regions.append(dataclasses.replace(region, points=points))
 
         def column(name: str) -> np.ndarray:
-            return np.array([row[name] for row in rows])
+            return np.array([getattr(row, name) for row in rows])
 
         return Solution(
             physics=self.physics,
             plane=self.plane,
             space=self.balance.space,
-            regions=self.balance.regions,
+            regions=tuple(regions),
             times=column("time"),
             field=column("u"),
-            reactions={n: np.array([row["reactions"][n] for row in rows]) for n in names},
+            reactions={n: np.array([r.reactions[n] for r in rows]) for n in rows[0].reactions},
             work=column("work"),
             stored=column("stored"),
             dissipated=column("dissipated"),
-            fields=self.fields,
-            iterations=tuple(self.iterations),
-            states=dict(
-                zip([r.name for r in self.balance.regions], self.reached.states, strict=True)
-            ),
+            fields={row.number: dict(row.fields) for row in rows if row.fields is not None},
+            iterations=tuple(row.iterations for row in rows),
+            states=states,
             converged=not message,
             message=message,
-            timings={"total": time.perf_counter() - self.begun},
+            timings={**effort.seconds, "total": time.perf_counter() - self.begun},
+            work_of_points={
+                region.name: effort.work[region.name].reshape(
+                    self.balance.space.weights[region.elements].shape
+                )
+                for region in regions
+            },
+            calls=tuple(effort.calls),
+            sharing=sharing,
         )

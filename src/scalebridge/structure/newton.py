@@ -42,12 +42,15 @@ class Iteration(NamedTuple):
         Iterations of the slowest micro problem.
     length : float
         How far along Newton's direction the next trial was.
+    element : int
+        Of the mesh, where the slowest micro problem is; −1 where there is none.
     """
 
     residual: float
     tolerance: float
     work: int
     length: float
+    element: int = -1
 
 
 class Attempt(NamedTuple):
@@ -84,7 +87,6 @@ def solve(
         Element forces at the start of the step: residuals are not relative to less.
     """
     prescribed = balance.supports.values(balance.space, moment.t, moment.share)
-    fixed = balance.supports.fixed
     tight = _SHARE * tolerance
     micro = max(tight, min(_LOOSEST, tolerance**0.5))
     evaluate = _Evaluate(balance, states, moment, dict(guesses), least)
@@ -92,15 +94,15 @@ def solve(
     lines: list[Iteration] = []
     length, rounding = 1.0, 0.0
     for _ in range(most + 1):
-        lift = np.where(fixed, prescribed - trial.u, 0.0)
+        lift = balance.supports.lift(prescribed, trial.u)
         held = not np.any(lift)
         good = trial.relative <= tolerance or trial.size <= rounding
         if held and trial.is_finite and good and micro > tight:
             micro = tight
             trial = evaluate(trial.u, micro)
             good = trial.relative <= tolerance or trial.size <= rounding
-        work = max(int(a.work.max(initial=0)) for a in trial.answers)
-        lines.append(Iteration(trial.relative if held else np.inf, micro, work, length))
+        work, element = balance.slowest(trial)
+        lines.append(Iteration(trial.relative if held else np.inf, micro, work, length, element))
         if report is not None:
             report(lines[-1])
         if held and good:

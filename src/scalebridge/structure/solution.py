@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from scalebridge.errors import InputError
+from scalebridge.structure.alike_points import Sharing
 from scalebridge.structure.balance import Region
+from scalebridge.structure.effort import Call
 from scalebridge.structure.newton import Iteration
 from scalebridge.structure.space import Space
 
@@ -42,12 +45,20 @@ class Solution:
     iterations : tuple of tuples of tuples of Iteration
         By step and substep: the table of residuals.
     states : mapping of region to pytree
-        Of the points at the last time.
+        Of the points at the last time; where they share them, or stay on the ranks of an MPI
+        job, see `states_of`.
     converged : bool
     message : str
         Empty, or what went wrong and what to do about it.
     timings : dict of str to float [s]
-        "total".
+        "micro", "assembly" and "linear" for the answers of the points, for nodal forces and
+        stiffness, and for the linear equations; "total".
+    work_of_points : mapping of region to (element, point) int
+        Iterations of the micro problems, of all steps.
+    calls : tuple of Call
+        What each answer of a region has cost.
+    sharing : mapping of region to Sharing
+        Where points that are alike shared their solves.
     """
 
     physics: str
@@ -66,6 +77,9 @@ class Solution:
     converged: bool = True
     message: str = ""
     timings: Mapping[str, float] | None = None
+    work_of_points: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
+    sharing: Mapping[str, Sharing] = dataclasses.field(default_factory=dict)
 
     @property
     def displacement(self) -> np.ndarray:
@@ -80,6 +94,10 @@ class Solution:
         if self.physics != "conduction":
             raise InputError("a structure in mechanics has no temperature; use `displacement`")
         return self.field[..., 0]
+
+    def states_of(self, region: Region, rows: Sequence[int]) -> Any:
+        """Return the states of some points of a region; on MPI all ranks must ask."""
+        return region.points.rows(self.states[region.name], rows)
 
     def at(self, place: Any) -> np.ndarray:
         """Return the field at the node nearest to a place, (step, component)."""
@@ -104,8 +122,13 @@ class Solution:
         steps = len(self.times) - 1
         newton = sum(len(substep) - 1 for row in self.iterations for substep in row)
         state = "" if self.converged else f"\nNOT CONVERGED: {self.message}"
+        shared = "".join(
+            f"\n{name}: {told.groups[-1]} solves serve {told.points} points, whose fluxes err by "
+            f"{np.max(told.error):.1e}"
+            for name, told in self.sharing.items()
+        )
         return (
             f"Solution in {self.physics}, {len(self.space.nodes)} nodes, {steps} steps to t = "
             f"{self.times[-1]:g}, {newton} Newton iterations\nwork {self.work[-1]:.6g}, stored "
-            f"{self.stored[-1]:.6g}, dissipated {self.dissipated[-1]:.6g}{state}"
+            f"{self.stored[-1]:.6g}, dissipated {self.dissipated[-1]:.6g}{shared}{state}"
         )

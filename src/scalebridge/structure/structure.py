@@ -13,8 +13,9 @@ from scalebridge.cell.checks import check_tolerance
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.laws.protocol import Law
 from scalebridge.structure import linear, marching
-from scalebridge.structure.answers import TANGENTS, points_of, spread_turns
+from scalebridge.structure.alike_points import check_alike
 from scalebridge.structure.balance import Balance, Region
+from scalebridge.structure.cell_points import TANGENTS
 from scalebridge.structure.checks import (
     as_mapping,
     as_span,
@@ -30,10 +31,13 @@ from scalebridge.structure.hold import check_rigid
 from scalebridge.structure.kinematic import gradient_operator
 from scalebridge.structure.loads import find_loads
 from scalebridge.structure.places import Places, find_places
+from scalebridge.structure.points_of import points_of, spread_turns
+from scalebridge.structure.record import Saves
 from scalebridge.structure.rigid import rigid_modes
 from scalebridge.structure.solution import Solution
 from scalebridge.structure.space import Space, build
 from scalebridge.structure.supports import find_supports
+from scalebridge.structure.workers import Workers
 
 
 class Structure:
@@ -74,9 +78,10 @@ class Structure:
     thickness : float
         Of a plane 2D structure [length].
     linear_solver : "auto", "direct", "multigrid" or "pardiso"
-    tangent : "exact", "perturbation" or "forward"
+    tangent : "exact", "perturbation", "forward" or "initial"
         Of cells: by one linear solve for each component, or, to compare, by central or forward
-        differences, which solve the nonlinear micro problem again.
+        differences, which solve the nonlinear micro problem again, or that of the virgin cell
+        throughout, with which the iteration converges linearly.
 
     Raises
     ------
@@ -176,6 +181,9 @@ class Structure:
         newton_iterations: int = 15,
         cuts: int = 6,
         progress: Callable[[marching.StepProgress], None] | None = None,
+        checkpoint: Saves | None = None,
+        workers: Workers | None = None,
+        alike: float | None = None,
         throw: bool = True,
     ) -> Solution:
         """Follow the loads through time, from rest.
@@ -195,22 +203,36 @@ class Structure:
             A step may be cut down to 2^-cuts of its length.
         progress : callable, optional
             Called with a `StepProgress` after each iteration.
+        checkpoint : SolutionCheckpoint, optional
+            Each row is saved there, and what is there already of this very problem is not
+            solved again; the result is the same to the last bit.
+        workers : DaskWorkers or MpiWorkers, optional
+            Processes that answer the nonlinear cells; default this one.
+        alike : float, optional
+            Points of a region share the solve of one nonlinear cell while their gradients have
+            not been farther from the mean than this share of the largest one; `Solution.sharing`
+            tells how many solves there were, and the error that it made. Default: each point
+            has a cell of its own.
         throw : bool
             Raise when a step cannot be solved; otherwise `Solution.converged` is False.
 
         Raises
         ------
         InputError
-            Times that do not increase.
+            Times that do not increase; `alike` with workers, or without nonlinear cells.
         ConvergenceError
             A step that fails however short it is cut; `partial` is the solution up to there.
         Interrupted
             On Ctrl-C, with the solution up to there as `partial`.
+        WorkersLostError
+            All workers are gone, with the solution up to there as `partial`.
         """
         check_tolerance("tolerance", tolerance)
         check_rows(keep)
         check_count("newton_iterations", newton_iterations, 1)
         check_count("cuts", cuts, 0)
+        if alike is not None:
+            check_alike(alike, workers)
         return marching.march(
             self.balance,
             times,
@@ -221,6 +243,9 @@ class Structure:
             cuts=cuts,
             plane=self.plane,
             progress=progress,
+            checkpoint=checkpoint,
+            workers=workers,
+            alike=alike,
             throw=throw,
         )
 
@@ -233,6 +258,7 @@ class Structure:
         tolerance: float = 1e-6,
         newton_iterations: int = 12,
         cuts: int = 6,
+        workers: Workers | None = None,
         throw: bool = True,
     ) -> Solution:
         """Follow the equilibrium path from rest, also where the loads must fall (arc length).
@@ -248,7 +274,7 @@ class Structure:
             Most steps; the path ends earlier where the loads are complete.
         first : float
             Share of the loads that the first step would take if all were linear.
-        tolerance, newton_iterations, cuts, throw
+        tolerance, newton_iterations, cuts, workers, throw
             As in `solve`.
 
         References
@@ -272,5 +298,6 @@ class Structure:
             newton_iterations=newton_iterations,
             cuts=cuts,
             plane=self.plane,
+            workers=workers,
             throw=throw,
         )

@@ -1,4 +1,4 @@
-"""From a checked study to images, laws and cells; faults are told by the keys of the study."""
+"""From a checked study to cells, load histories and structures; faults are told by its keys."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scalebridge import laws
 from scalebridge.cell import Cell
-from scalebridge.errors import InputError, did_you_mean
-from scalebridge.microstructure import Fibres, Microstructure, Polycrystal, generate, read
-from scalebridge.microstructure.memory import check_fits
+from scalebridge.errors import InputError
+from scalebridge.microstructure import Microstructure
 from scalebridge.study import schema
-from scalebridge.study.build_laws import law_of, plain_values, rotation_of
 from scalebridge.study.build_loads import load_request
+from scalebridge.study.build_matter import Matter, image_of, matter_of
+from scalebridge.study.build_structures import structure_request
 from scalebridge.study.files import plain, sha256
-from scalebridge.study.plan import LoadRequest, Plan, Request
-from scalebridge.study.schema_laws import PHYSICS, PhaseLaws
+from scalebridge.study.plan import Plan, Request
+from scalebridge.study.schema_laws import PHYSICS
+from scalebridge.study.schema_microstructure import Image
+from scalebridge.study.schema_structures import CellOfRegion, MeshOfFile
 from scalebridge.study.studyfile import Point, StudyFile
 from scalebridge.study.summary import QUANTITIES, describe_image
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scalebridge.study.yaml12 import Path as Key
 
 _AXES = "xyz"
+_Made = tuple[Microstructure, dict[str, Any]]
 
 
 class Builder:
@@ -35,17 +36,22 @@ class Builder:
     def __init__(self, file: StudyFile) -> None:
         self.file = file
         self._hashes: dict[Path, str] = {}
-        self._last: tuple[Any, tuple[Microstructure, dict[str, Any]]] | None = None
+        self._made: list[tuple[Any, _Made]] = []  # the images of the last plan
 
     def hashes(self, point: Point) -> dict[str, str]:
-        """Return path in the study → SHA-256 of the point's image file and tables of loads."""
-        spec, found = point.study.microstructure, {}
-        if isinstance(spec, schema.Image):
-            found[spec.path] = self._hash(point, ("microstructure",), "path", spec.path, "image")
+        """Return path in the study → SHA-256 of the point's images, tables of loads and meshes."""
+        found = {}
+        for key, spec in _microstructures(point):
+            if isinstance(spec, Image):
+                found[spec.path] = self._hash(point, key, "path", spec.path, "image")
         for name, load in point.study.loads.items():
             table = load.path.file
             if table is not None:
                 found[table] = self._hash(point, ("loads", name, "path"), "file", table, "table")
+        for name, structure in point.study.structures.items():
+            mesh, key = structure.mesh, ("structures", name, "mesh")
+            if isinstance(mesh, MeshOfFile):
+                found[mesh.path] = self._hash(point, key, "path", mesh.path, "mesh")
         return found
 
     def _hash(self, point: Point, key: Key, word: str, name: str, what: str) -> str:
@@ -61,7 +67,7 @@ class Builder:
                 raise InputError(told) from None
 
     def plan(self, point: Point, out: Path, run: Mapping[str, Any], study_hash: str) -> Plan:
-        """Build the image and the cells of a point.
+        """Build the images, the cells and the structures of a point.
 
         Raises
         ------
@@ -69,30 +75,30 @@ class Builder:
             What does not fit together, by file, line and key.
         """
         start = time.perf_counter()
-        micro, orientation = self._microstructure(point)
-        by_phase = self._laws_by_phase(point, micro)
-        turns = orientation | self._turns(point, by_phase)
-        built: dict[str, dict[str, laws.Law]] = {}
-        requests = self._requests(point, micro, by_phase, turns, built)
-        loads = self._loads(point, micro, by_phase, turns, built)
-        source: dict[str, Any] = {"type": point.study.microstructure.type}
-        if isinstance(point.study.microstructure, schema.Image):
-            source |= {
-                "path": str(self.file.folder / point.study.microstructure.path),
-                "sha256": self.hashes(point)[point.study.microstructure.path],
-            }
+        images = {key: self._image(point, key, spec) for key, spec in _microstructures(point)}
+        self._made = list(images.values())
+        matters = self._matters(point, {key: made for key, (_, made) in images.items()})
+        matter = matters.get(())
         return Plan(
-            microstructure=micro,
-            requests=requests,
-            loads=loads,
-            image=describe_image(
-                micro,
-                {
-                    name: {"where": where, "laws": by_phase[name].model_dump(exclude_none=True)}
-                    for name, where in zip(micro.names, micro.sources, strict=True)
-                },
-                **source,
-            ),
+            microstructure=None if matter is None else matter.micro,
+            requests={} if matter is None else self._requests(point, matter),
+            loads={
+                name: load_request(
+                    self.file, point, name, matter.micro, matter.laws(spec.physics), matter.turns
+                )
+                for name, spec in point.study.loads.items()
+                if matter is not None
+            },
+            structures={
+                name: structure_request(
+                    self.file,
+                    point,
+                    name,
+                    {str(key[3]): own for key, own in matters.items() if key[1:2] == (name,)},
+                )
+                for name in point.study.structures
+            },
+            image=None if matter is None else self._told(point, matter),
             run=run,
             out=out,
             started=start,
@@ -109,95 +115,64 @@ class Builder:
             ),
         )
 
-    # ---- microstructure
-
-    def _microstructure(self, point: Point) -> tuple[Microstructure, dict[str, Any]]:
-        spec = point.study.microstructure
-        if self._last is None or self._last[0] != spec:
-            with self.file.at(("microstructure",), point):
-                made = self._image(spec) if isinstance(spec, schema.Image) else _generated(spec)
-                self._last = spec, made
-        return self._last[1]
-
-    def _image(self, spec: schema.Image) -> tuple[Microstructure, dict[str, Any]]:
-        names = ("spacing", "phases", "threshold", "method", "shape", "dtype", "order", "offset")
-        options = {name: plain_values(getattr(spec, name)) for name in (*names, "key")}
-        micro = read(self.file.folder / spec.path, **options)
-        if spec.flip is not None:
-            micro = micro.flip(spec.flip)
-        if spec.crop is not None:
-            beyond = set(spec.crop) - set(_AXES[: micro.dim])
-            if beyond:
-                raise InputError(f"`crop` must name axes of the image, but names {sorted(beyond)}")
-            micro = micro.crop(*(spec.crop.get(axis) for axis in _AXES[: micro.dim]))
-        if spec.coarsen is not None:
-            micro = micro.coarsen(spec.coarsen)
-        if spec.repeat is not None:
-            counts = spec.repeat if isinstance(spec.repeat, list) else [spec.repeat] * micro.dim
-            sizes = [n * c for n, c in zip(micro.shape, counts, strict=False)]
-            check_fits(tuple(sizes), np.dtype(np.int64), "`repeat`")
-            micro = micro.repeat(spec.repeat)
-        return micro, {}
-
-    # ---- laws
-
-    def _laws_by_phase(self, point: Point, micro: Microstructure) -> dict[str, PhaseLaws]:
-        """Return the laws of each phase: its own, or those of ``*``."""
-        given, rest = point.study.laws, point.study.laws.get("*")
-        for name in given:
-            if name != "*" and name not in micro.names:
-                listed = ", ".join(micro.names[:8]) + (", …" if len(micro.names) > 8 else "")
-                raise self.file.error(
-                    ("laws", name),
-                    f"must be a phase of the image, but the phases are {listed}"
-                    f"{did_you_mean(name, micro.names)}",
-                    point,
-                )
-        for name in micro.names:
-            if name not in given and rest is None:
-                raise self.file.error(
-                    ("laws",),
-                    f"must have a law for each phase, but {name!r} has none; add it, or '*' for "
-                    "all others",
-                    point,
-                )
-        return {name: given.get(name) or rest for name in micro.names}  # type: ignore[misc]
-
-    # ---- cells and loads
-
-    def _turns(self, point: Point, by_phase: Mapping[str, PhaseLaws]) -> dict[str, Any]:
-        """Return the rotations that the study gives phases."""
-        turns = {}
-        for name, given in by_phase.items():
-            if given.orientation is not None:
-                key = name if name in point.study.laws else "*"
-                with self.file.at(("laws", key, "orientation"), point):
-                    turns[name] = rotation_of(given.orientation)
-        return turns
-
-    def _requests(
-        self,
-        point: Point,
-        micro: Microstructure,
-        by_phase: Mapping[str, PhaseLaws],
-        turns: Mapping[str, Any],
-        built: dict[str, dict[str, laws.Law]],
-    ) -> dict[str, Request]:
-        cells: Mapping[str, schema.CellSpec] = point.study.cells
-        if not cells and not point.study.loads:
-            cells = self._all_cells(point, by_phase)
-        return {
-            name: self._request(
-                point, name, spec, micro, self._laws(point, by_phase, spec.physics, built), turns
-            )
-            for name, spec in cells.items()
+    def _told(self, point: Point, matter: Matter) -> dict[str, Any]:
+        """Return what the summary tells of the study's image."""
+        spec, micro = point.study.microstructure, matter.micro
+        source: dict[str, Any] = {"type": spec.type}  # type: ignore[union-attr]
+        if isinstance(spec, Image):
+            source |= {
+                "path": str(self.file.folder / spec.path),
+                "sha256": self.hashes(point)[spec.path],
+            }
+        phases = {
+            name: {"where": where, "laws": matter.by_phase[name].model_dump(exclude_none=True)}
+            for name, where in zip(micro.names, micro.sources, strict=True)
         }
+        return describe_image(micro, phases, **source)
 
-    def _all_cells(
-        self, point: Point, by_phase: Mapping[str, PhaseLaws]
-    ) -> dict[str, schema.CellSpec]:
+    # ---- what cells are made of
+
+    def _image(self, point: Point, key: Key, spec: Any) -> tuple[Any, _Made]:
+        """Return what an image was made of, and the image."""
+        for known, made in self._made:
+            if known == spec:
+                return spec, made
+        with self.file.at(key, point):
+            return spec, image_of(spec, self.file.folder)
+
+    def _matters(self, point: Point, images: Mapping[Key, _Made]) -> dict[Key, Matter]:
+        """Return what the study's cells are made of, under (), and those of each region."""
+        study = point.study
+        found: dict[Key, Matter] = {}
+        cells = _cells_of_regions(point)
+        shared = any(cell.microstructure and cell.laws is None for cell in cells.values())
+        top: Key = ("microstructure",)
+        if top in images and study.laws:
+            found[()] = matter_of(
+                self.file, point, images[top], study.laws, ("laws",), shared=shared
+            )
+        for key, cell in cells.items():
+            if cell.microstructure is None and cell.laws is None:
+                found[key] = found[()]
+                continue
+            made = images[(*key, "microstructure") if cell.microstructure else top]
+            given, at = (study.laws, ("laws",)) if cell.laws is None else (cell.laws, None)
+            found[key] = matter_of(
+                self.file, point, made, given, at or (*key, "laws"), shared=cell.laws is None
+            )
+        return found
+
+    # ---- cells
+
+    def _requests(self, point: Point, matter: Matter) -> dict[str, Request]:
+        cells: Mapping[str, schema.CellSpec] = point.study.cells
+        if not (cells or point.study.loads or point.study.structures):
+            cells = self._all_cells(point, matter)
+        return {name: self._request(point, name, spec, matter) for name, spec in cells.items()}
+
+    def _all_cells(self, point: Point, matter: Matter) -> dict[str, schema.CellSpec]:
         """Return a cell for each physics that has laws."""
-        every = by_phase.values()
+        every = matter.by_phase.values()
         given = {p for p in PHYSICS if any(getattr(one, p) is not None for one in every)}
         if not given:
             raise self.file.error(
@@ -214,61 +189,14 @@ class Builder:
             )
         return {p: schema.CellSpec(physics=p) for p in schema.CELL_PHYSICS if p in given}
 
-    def _loads(
-        self,
-        point: Point,
-        micro: Microstructure,
-        by_phase: Mapping[str, PhaseLaws],
-        turns: Mapping[str, Any],
-        built: dict[str, dict[str, laws.Law]],
-    ) -> dict[str, LoadRequest]:
-        return {
-            name: load_request(
-                self.file,
-                point,
-                name,
-                micro,
-                self._laws(point, by_phase, spec.physics, built),
-                turns,
-            )
-            for name, spec in point.study.loads.items()
-        }
-
-    def _laws(
-        self,
-        point: Point,
-        by_phase: Mapping[str, PhaseLaws],
-        physics: str,
-        built: dict[str, dict[str, laws.Law]],
-    ) -> dict[str, laws.Law]:
-        """Return the law of each phase; those of ``*`` are built once."""
-        if physics in built:
-            return built[physics]
-        once: dict[str, laws.Law] = {}
-        found = {}
-        for name, given in by_phase.items():
-            key = name if name in point.study.laws else "*"
-            spec = getattr(given, physics)
-            if spec is None:
-                raise self.file.error(
-                    ("laws", key, physics), "is missing; each phase needs a law for it", point
-                )
-            if key not in once:
-                once[key] = law_of(self.file, point, spec, ("laws", key, physics))
-            found[name] = once[key]
-        built[physics] = found
-        return found
-
     def _request(
         self,
         point: Point,
         name: str,
         spec: schema.CellSpec,
-        micro: Microstructure,
-        found: dict[str, laws.Law],
-        turns: Mapping[str, Any],
+        matter: Matter,
     ) -> Request:
-        compare = spec.boundary == "all"
+        compare, found = spec.boundary == "all", matter.laws(spec.physics)
         path: Key = ("cells", name)
         with self.file.at(path, point, {"laws": ("laws",), "orientation": ("laws",)}):
             for goal in ("tolerance", "field_tolerance"):
@@ -279,12 +207,12 @@ class Builder:
                     )
             _check_linear(found, spec.physics)
             cell = Cell(
-                micro,
+                matter.micro,
                 found,
                 boundary="periodic" if compare else spec.boundary,
                 element=spec.element,
                 plane=spec.plane,
-                orientation=turns,
+                orientation=matter.turns,
             )
             cases = _cases(spec.fields, cell.kinematics.components)
         scalars = {
@@ -307,16 +235,26 @@ class Builder:
         )
 
 
-def _generated(spec: Any) -> tuple[Microstructure, dict[str, Any]]:
-    options = {
-        name: plain_values(getattr(spec, name))
-        for name in type(spec).model_fields
-        if name != "type" and getattr(spec, name) is not None
+def _microstructures(point: Point) -> list[tuple[Key, Any]]:
+    """Return key and model of all microstructures of a point."""
+    study = point.study
+    found: list[tuple[Key, Any]] = []
+    if study.microstructure is not None:
+        found.append((("microstructure",), study.microstructure))
+    for key, cell in _cells_of_regions(point).items():
+        if cell.microstructure is not None:
+            found.append(((*key, "microstructure"), cell.microstructure))
+    return found
+
+
+def _cells_of_regions(point: Point) -> dict[Key, CellOfRegion]:
+    """Return the cells in the regions of structures, by their keys."""
+    return {
+        ("structures", name, "regions", region, "cell"): spec.cell
+        for name, structure in point.study.structures.items()
+        for region, spec in structure.regions.items()
+        if spec.cell is not None
     }
-    made = getattr(generate, spec.type)(**options)
-    if isinstance(made, Polycrystal | Fibres):
-        return made.microstructure, made.orientation
-    return made, {}
 
 
 def _check_linear(found: Mapping[str, laws.Law], physics: str) -> None:

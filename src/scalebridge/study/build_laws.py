@@ -9,6 +9,7 @@ import numpy as np
 
 from scalebridge import analytic, laws, tensors
 from scalebridge.study import schema_laws
+from scalebridge.study.studycheck import physics_at
 from scalebridge.study.studyfile import Point, StudyFile
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def law_of(file: StudyFile, point: Point, spec: Any, path: Key) -> laws.Law:
     ----------
     file, point : where the law is of
     spec : its model
-    path : its key, ``("laws", phase, physics, …)``
+    path : its key, ``("laws", phase, physics, …)`` or of a region of a structure
     """
     if spec.type in _CLOSED_FORMS:
         return _closed_form(file, point, spec, path)
@@ -76,13 +77,13 @@ def law_of(file: StudyFile, point: Point, spec: Any, path: Key) -> laws.Law:
             with file.at((*path, name), point):
                 constants[name] = _hardening(constants[name])
     with file.at(path, point):
-        return _made_of(spec.type, constants, _physics_of(path))
+        return _made_of(spec.type, constants, _physics_of(point, path))
 
 
-def _physics_of(path: Key) -> str:
+def _physics_of(point: Point, path: Key) -> str:
     """Return the physics of a law in Python's terms."""
     told = {"elasticity": "elasticity", "finite_strain": "finite strain"}
-    return told.get(str(path[2]), "conduction")
+    return told.get(physics_at(point.study, path), "conduction")
 
 
 def _made_of(kind: str, constants: dict[str, Any], physics: str) -> laws.Law:

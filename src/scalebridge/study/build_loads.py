@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalebridge import laws
 from scalebridge.cell import Cell
@@ -25,6 +26,8 @@ from scalebridge.upscaling.path import names_of, parse_path
 
 if TYPE_CHECKING:
     from scalebridge.study.yaml12 import Path as Key
+
+Fault = Callable[[tuple[str | int, ...], str], InputError]  # key and what is wrong → error
 
 _QUANTITIES = ("strain", "stress", "F", "P", "gradient", "flux")
 _MOST_ROWS = 100_000
@@ -74,7 +77,9 @@ def load_request(
         units=builder.units,
         tolerance=spec.tolerance,
         tangents=spec.tangents,
-        keep=_rows(file, point, (*key, "fields"), spec, path),
+        keep=kept_rows(
+            spec.fields, path.times, lambda at, what: file.error((*key, *at), what, point)
+        ),
         stepping=Stepping(newton_iterations=spec.max_newton, cuts=spec.cuts),
     )
 
@@ -160,25 +165,17 @@ class _PathBuilder:
         return table
 
     def _times(self, table: LoadTable | None) -> list[float]:
-        if table is not None:
-            if self.spec.time is not None:
-                raise self.fault(("time",), f"must be left out, since {self.spec.file!r} has it")
-            times, key = table.times, ("file",)
-        else:
+        if table is None:
             if self.spec.time is None:
                 raise self.fault(("time",), "is missing; list the times of the turning points")
-            times, key = plain_values(self.spec.time), ("time",)
-        if len(times) < 2:
-            raise self.fault(key, f"must have two turning points at least, but has {len(times)}")
-        for k, (before, now) in enumerate(pairwise(times), start=1):
+            return turning_points(plain_values(self.spec.time), self.fault)
+        if self.spec.time is not None:
+            raise self.fault(("time",), f"must be left out, since {self.spec.file!r} has it")
+        for before, now in pairwise(table.times):
             if now <= before:
-                where: tuple[str | int, ...] = (*key, k)
-                what = f"must be later than the turning point before, {before:g}, but is {now:g}"
-                if table is not None:
-                    where = key
-                    what = f"must have times that increase, but {before:g} is followed by {now:g}"
-                raise self.fault(where, f"{what}; for a sudden load make the step short")
-        return times
+                what = f"must have times that increase, but {before:g} is followed by {now:g}"
+                raise self.fault(("file",), f"{what}; for a sudden load make the step short")
+        return table.times
 
     def _steps(self, segments: int) -> list[int]:
         steps = self.spec.steps
@@ -189,14 +186,7 @@ class _PathBuilder:
             return [1] * segments
         if steps is None:
             raise self.fault(("steps",), "is missing; give the number of steps of each segment")
-        listed = steps if isinstance(steps, list) else [steps] * segments
-        if len(listed) != segments:
-            what = f"must be one number, or one for each of the {segments} segments, but has"
-            raise self.fault(("steps",), f"{what} {len(listed)}")
-        if sum(listed) > _MOST_ROWS:
-            what = f"must make at most {_MOST_ROWS} steps, but make {sum(listed)}"
-            raise self.fault(("steps",), what)
-        return listed
+        return steps_of(steps, segments, self.fault)
 
     def _rest(self) -> str | None:
         if self.spec.rest is None:
@@ -214,11 +204,34 @@ def _kind(name: str, physics: str) -> str | None:
     return told.get(name, f"{physics} {name}")
 
 
-def _rows(
-    file: StudyFile, point: Point, key: Key, spec: LoadSpec, path: LoadPath
+def turning_points(times: list[float], fault: Fault) -> list[float]:
+    """Return the times of turning points, at least two that increase."""
+    if len(times) < 2:
+        what = f"must have two turning points at least, but has {len(times)}"
+        raise fault(("time",), what)
+    for k, (before, now) in enumerate(pairwise(times), start=1):
+        if now <= before:
+            what = f"must be later than the turning point before, {before:g}, but is {now:g}"
+            raise fault(("time", k), f"{what}; for a sudden load make the step short")
+    return times
+
+
+def steps_of(steps: int | list[int], segments: int, fault: Fault) -> list[int]:
+    """Return the number of steps of each segment between turning points."""
+    listed = steps if isinstance(steps, list) else [steps] * segments
+    if len(listed) != segments:
+        what = f"must be one number, or one for each of the {segments} segments, but has"
+        raise fault(("steps",), f"{what} {len(listed)}")
+    if sum(listed) > _MOST_ROWS:
+        what = f"must make at most {_MOST_ROWS} steps, but make {sum(listed)}"
+        raise fault(("steps",), what)
+    return listed
+
+
+def kept_rows(
+    fields: str | list[float], times: NDArray[np.float64], fault: Fault
 ) -> tuple[int, ...]:
     """Return the rows whose fields are kept."""
-    times, fields = path.times, spec.fields
     if isinstance(fields, str):
         every = {"none": (), "last": (len(times) - 1,), "all": tuple(range(len(times)))}
         return every[fields]
@@ -227,6 +240,6 @@ def _rows(
         row = int(np.abs(times - time).argmin())
         if abs(times[row] - time) > 1e-9 * np.ptp(times):
             what = f"must be the time of a step, but is {time:g}; the nearest is {times[row]:.6g}"
-            raise file.error((*key, i), what, point)
+            raise fault(("fields", i), what)
         rows.append(row)
     return tuple(dict.fromkeys(rows))

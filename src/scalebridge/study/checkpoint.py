@@ -95,24 +95,25 @@ class Checkpoint:
 
 def fingerprint(cell: Cell, path: LoadPath, options: str) -> str:
     """Return a hash of all that the result depends on."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(options.encode())
+    describe_cell(digest, cell)
+    update(digest, path.times, path.gradient, path.flux, path.free)
+    return digest.hexdigest()
+
+
+def describe_cell(digest: Any, cell: Cell) -> None:
+    """Add all that a cell's response depends on to a hash."""
     micro = cell.microstructure
-    words = (
-        micro.shape,
-        micro.spacing,
-        micro.names,
-        cell.boundary,
-        cell.element,
-        cell.plane,
-        repr(cell.laws),
-        options,
-    )
-    digest.update(repr(words).encode())
-    leaves = jax.tree.leaves((cell.laws, cell.rotations))
-    for array in (micro.labels, *leaves, path.times, path.gradient, path.flux, path.free):
+    words = (micro.shape, micro.spacing, micro.names, cell.boundary, cell.element, cell.plane)
+    digest.update(repr((words, cell.laws)).encode())
+    update(digest, micro.labels, *jax.tree.leaves((cell.laws, cell.rotations)))
+
+
+def update(digest: Any, *arrays: Any) -> None:
+    """Add arrays to a hash."""
+    for array in arrays:
         plain = np.ascontiguousarray(array)
         digest.update(f"{plain.dtype}{plain.shape}".encode() + plain.tobytes())
-    return digest.hexdigest()
 
 
 def _pack(history: History) -> dict[str, np.ndarray]:

@@ -17,6 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from scalebridge.study.console_loads import Steps, show_loads
+from scalebridge.study.console_structures import (
+    Iterations,
+    show_structures,
+    tell_structure,
+    warnings_of,
+)
 from scalebridge.study.job import Observer
 from scalebridge.study.summary import unit_of
 from scalebridge.study.time_left import TimeLeft, tell_left
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
+    from scalebridge.structure import Structure
 
 _SECONDS_BETWEEN_LINES = 5.0
 _WIDE, _WORDS = 1000, 70  # columns
@@ -45,6 +52,7 @@ class PlainProgress(Observer):
         self._told = time.monotonic()
         self._left = TimeLeft()
         self._steps, self._step = Steps(self._left), ""
+        self._iterations = Iterations(self._left)
 
     def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
         _tell_point(number, count, parameters)
@@ -53,6 +61,9 @@ class PlainProgress(Observer):
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
         self._told = time.monotonic()
+
+    def built(self, name: str, structure: Structure) -> None:
+        _tell_structure(name, structure)
 
     def warned(self, text: str) -> None:
         _tell_warning(text)
@@ -63,10 +74,15 @@ class PlainProgress(Observer):
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or self.goals
         self._left.started(physics, self.goals if goals is None else goals)
-        self._steps = Steps(self._left)
+        self._steps, self._iterations = Steps(self._left), Iterations(self._left)
 
     def stepped(self, name: str, event: Any) -> None:
         self._step = f"{name}: {self._steps.update(event)}"
+        if time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._tell()
+
+    def iterated(self, name: str, event: Any) -> None:
+        self._step = f"{name}: {self._iterations.update(event)}"
         if time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
             self._tell()
 
@@ -99,7 +115,7 @@ class BarProgress(Observer):
         self.goals = goals or {}
         self._bar: Progress | None = None
         self._left = TimeLeft()
-        self._steps = Steps(self._left)
+        self._steps, self._iterations = Steps(self._left), Iterations(self._left)
 
     def point(self, number: int, count: int, parameters: Mapping[str, Any]) -> None:
         _tell_point(number, count, parameters)
@@ -107,6 +123,9 @@ class BarProgress(Observer):
 
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         _tell_image(microstructure, cells)
+
+    def built(self, name: str, structure: Structure) -> None:
+        _tell_structure(name, structure)
 
     def warned(self, text: str) -> None:
         _tell_warning(text)
@@ -117,7 +136,7 @@ class BarProgress(Observer):
     def started(self, physics: str, goals: Mapping[str, float] | None = None) -> None:
         self.goals = goals or self.goals
         self._left.started(physics, self.goals if goals is None else goals)
-        self._steps = Steps(self._left)
+        self._steps, self._iterations = Steps(self._left), Iterations(self._left)
         self._bar = _bar()
         self._bar.start()
         self._bar.add_task(physics, total=None, state="preparing")
@@ -136,6 +155,12 @@ class BarProgress(Observer):
             self.started(name)
         bar, told = cast("Progress", self._bar), self._steps.update(event)
         bar.update(bar.task_ids[0], total=1.0, completed=self._steps.share, state=told)
+
+    def iterated(self, name: str, event: Any) -> None:
+        if self._bar is None:
+            self.started(name)
+        bar, told = cast("Progress", self._bar), self._iterations.update(event)
+        bar.update(bar.task_ids[0], total=1.0, completed=self._iterations.share, state=told)
 
     def finished(self, physics: str) -> None:
         if self._bar is not None:
@@ -190,6 +215,13 @@ def _tell_image(micro: Microstructure, cells: dict[str, Cell]) -> None:
     sys.stderr.flush()
 
 
+def _tell_structure(name: str, structure: Structure) -> None:
+    print(*tell_structure(name, structure), sep="\n", file=sys.stderr)
+    for warning in warnings_of(structure):
+        _tell_warning(warning)
+    sys.stderr.flush()
+
+
 def _tell_warning(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
 
@@ -225,11 +257,12 @@ def show(summary: dict[str, Any]) -> None:
         for statement in (*told["infeasible"].values(), *told["statements"]):
             out.print(f"  {statement}", style="dim", soft_wrap=True)
     show_loads(out, summary.get("loads", {}))
+    show_structures(out, summary.get("structures", {}))
     _files(out, summary["files"])
 
 
 def show_sweep(summary: dict[str, Any]) -> None:
-    """Print the points of a sweep: parameters, and the main results of each cell and load."""
+    """Print the points of a sweep: parameters, and the main results of what was solved."""
     out = console()
     points, parameters = summary["sweep"]["points"], summary["sweep"]["parameters"]
     done = f"{len(points)} of {summary['sweep']['count']} points"
@@ -237,14 +270,16 @@ def show_sweep(summary: dict[str, Any]) -> None:
     out.print(f"\n{done}{kept}", style="bold")
     cells: dict[str, dict[str, None]] = {}
     for name in (name for point in points for name in point):
-        found = re.fullmatch(r"([\w-]+)\.(?:[kC](\d)\2|peak_\w+|dissipated)", name)
+        found = re.fullmatch(r"([\w-]+)\.(?:[kC](\d)\2|peak_[\w.-]+|dissipated)", name)
         if found and name not in parameters:
             cells.setdefault(found[1], {})[name] = None
     for cell, columns in cells.items():
         table = Table(box=None, header_style="dim", pad_edge=True, padding=(0, 1))
         table.add_column("point", justify="right", no_wrap=True)
-        for name in (*parameters, *columns):
+        for name in parameters:
             table.add_column(name.rpartition(".")[2], justify="right", no_wrap=True)
+        for name in columns:
+            table.add_column(name.removeprefix(f"{cell}."), justify="right", no_wrap=True)
         for point in points:
             table.add_row(*(_number(point.get(n)) for n in ("point", *parameters, *columns)))
         unit = summary["sweep"]["units"].get(cell, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from scalebridge.study.cost_sides import slow_sides
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
-    from scalebridge.study.plan import Plan, Request
+    from scalebridge.study.plan import Plan, Request, StructureRequest
     from scalebridge.study.studyfile import StudyFile
 
 _MOST_POINTS = 3  # of a sweep that are tried; the others are scaled
@@ -47,6 +47,8 @@ class Estimate:
     warnings : tuple of str
     points : int
         Points of the sweep; 1 without one.
+    structures : dict of str to list of dict
+        Of each structure the terms of its cost, "name", "unit" and "predicted".
     """
 
     memory: Memory
@@ -57,6 +59,7 @@ class Estimate:
     shortage: str
     warnings: tuple[str, ...]
     points: int = 1
+    structures: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:
@@ -81,6 +84,7 @@ class Estimate:
             "iterations": {name: list(counts) for name, counts in self.iterations.items()},
             "seconds_per_iteration": dict(self.seconds_per_iteration),
             "points": self.points,
+            "structures": dict(self.structures),
             "warnings": [*self.warnings, *([self.shortage] if self.shortage else [])],
         }
 
@@ -143,6 +147,7 @@ def _timed(plan: Plan, begun: Estimate) -> Estimate:
         time_of_writing,
         trial,
     )
+    from scalebridge.study.structure_cost import predict, terms_of
 
     spent = {"compiling": 0.0, "solving": 0.0, "other boundary conditions": 0.0, "fields": 0.0}
     iterations, paces, samples = {}, {}, []
@@ -164,12 +169,23 @@ def _timed(plan: Plan, begun: Estimate) -> Estimate:
                 samples.append((request, sample))
         if request.compare:
             spent["other boundary conditions"] += time_of_bounds(request.cell)
+    structures: dict[str, list[dict[str, Any]]] = {}
+    for name, part in plan.structures.items():
+        cost = predict(part)
+        spent[f"structure {name}"] = cost.seconds
+        spent["compiling"] += cost.compiling
+        structures[name] = [
+            {key: term[key] for key in ("name", "unit", "predicted")}
+            for term in terms_of(cost, cost)
+            if term["predicted"] is not None
+        ]
     spent["writing"] = time_of_writing(plan, samples)
     return replace(
         begun,
         time={**begun.time, **{term: seconds for term, seconds in spent.items() if seconds}},
         iterations=iterations,
         seconds_per_iteration=paces,
+        structures=structures,
     )
 
 
@@ -224,14 +240,26 @@ def _like(tried: Estimate, reference: Plan, plan: Plan) -> Estimate:
     lacking = shortage(needed, tried.available, plan)
     scale = _work(plan) / (_work(reference) or 1.0)
     spent = {} if lacking else {term: scale * seconds for term, seconds in tried.time.items()}
-    if plan.microstructure.shape == reference.microstructure.shape:
+    shapes = [p.microstructure and p.microstructure.shape for p in (plan, reference)]
+    if shapes[0] == shapes[1]:
         spent.pop("compiling", None)  # what is compiled serves both
     return replace(tried, memory=needed, shortage=lacking, time=spent)
 
 
 def _work(plan: Plan) -> float:
     grids = ((r.cell.discretisation, len(r.boundaries)) for r in plan.requests.values())
-    return sum(g.voxels * g.unknowns * g.components * count for g, count in grids)
+    solved = sum(g.voxels * g.unknowns * g.components * count for g, count in grids)
+    return solved + sum(_work_of(request) for request in plan.structures.values())
+
+
+def _work_of(request: StructureRequest) -> float:
+    """Return how much work a structure is beside others."""
+    from scalebridge.structure.cell_points import CellPoints
+
+    regions = [r.points for r in request.structure.balance.regions]
+    cells = [p for p in regions if isinstance(p, CellPoints)]
+    rows = len(request.times) - 1
+    return rows * sum(p.count * p.cell.discretisation.voxels * p.kinematics.size**2 for p in cells)
 
 
 def _together(points: list[Estimate]) -> Estimate:

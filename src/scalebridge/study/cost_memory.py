@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalebridge.cell import bounded, stencil
@@ -17,12 +18,15 @@ from scalebridge.cell.discretisation import Discretisation
 from scalebridge.errors import InputError
 from scalebridge.microstructure import memory
 from scalebridge.study.plan import Plan, Request
+from scalebridge.study.structure_cost import memory_of_states
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.study.job import Observer
 
 _PROGRAM, _KERNELS, _PICTURES = 290_000_000, 40_000_000, 80_000_000
+_FE2_KERNELS = 300_000_000
+_NUMBERS_A_NODE = 100  # blocks of the stiffness, and of what solves with it
 _KEPT_BY_MALLOC = 1 << 25  # glibc maps what is larger, and gives it back at once
 _UNRETURNED = 1.3  # of what is smaller
 _EXCEEDS, _TIGHT = 1.1, 0.8  # of the available memory
@@ -67,14 +71,14 @@ def memory_of(plan: Plan) -> Memory:
     Returns
     -------
     Memory
-        Stages are "NAME, BOUNDARY" of each solution and "fields of NAME". Load histories are
-        not among them; without a cell the one stage is "the start".
+        Stages are "NAME, BOUNDARY" of each solution, "fields of NAME" and "structure NAME". Load
+        histories are not among them; without a stage the one is "the start".
     """
     solved = sum(len(request.boundaries) for request in plan.requests.values())
     drawn = any(request.cases for request in plan.requests.values())
     always = {
         "program": _PROGRAM + _KERNELS * solved + _PICTURES * drawn,
-        "image": plan.microstructure.labels.nbytes
+        "image": (0 if plan.microstructure is None else plan.microstructure.labels.nbytes)
         + sum(_image(request.cell) for request in plan.requests.values()),
     }
     stages: dict[str, dict[str, int]] = {}
@@ -103,6 +107,15 @@ def memory_of(plan: Plan) -> Memory:
                 "evaluating fields": int(evaluating * (_UNRETURNED if small else 1)),
                 "not given back": max(0, unreturned - kept) if small else 0,
             }
+    for name, part in plan.structures.items():
+        balance = part.structure.balance
+        stages[f"structure {name}"] = {
+            **always,
+            "fields": kept + stored,
+            "kernels of structures": _FE2_KERNELS,
+            "states of points": memory_of_states(balance),
+            "stiffness": _NUMBERS_A_NODE * 8 * balance.space.nodes.size * balance.space.dim,
+        }
     return Memory(stages or {"the start": always})
 
 
@@ -131,6 +144,13 @@ def shortage(needed: Memory, available: int, plan: Plan) -> str:
         f"the run must fit into memory, but needs about {memory.tell_bytes(needed.to_come)} beside "
         f"the image and {memory.tell_bytes(available)} are available; {_way_out(plan)}"
     )
+
+
+def lacking_for(cell: Cell) -> str:
+    """Return why the effective tensor of a cell does not fit; empty if it does."""
+    micro = cell.microstructure
+    plan = Plan(micro, {"cell": Request(cell, "")}, image=None, run={}, out=Path(), started=0.0)
+    return shortage(memory_of(plan), memory.available_memory(), plan)
 
 
 def tightness(needed: Memory, available: int) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.table import Table
 
 from scalebridge.microstructure.memory import tell_bytes
@@ -29,6 +32,9 @@ def show_estimate(found: Estimate) -> None:
     if found.iterations:
         out.print("\nIterations" + (" of a point" if found.points > 1 else ""), style="bold")
         out.print(_iterations(found))
+    for name, terms in found.structures.items():
+        out.print(f"\nStructure {name}", style="bold")
+        out.print(_terms(terms))
     for warning in found.warnings:
         out.print(f"warning: {warning}", soft_wrap=True)
 
@@ -52,6 +58,16 @@ def _iterations(found: Estimate) -> Table:
     for where, counts in found.iterations.items():
         each = tell_time(found.seconds_per_iteration[where])
         table.add_row(where, " ".join(map(str, counts)), f"{each} each")
+    return table
+
+
+def _terms(terms: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 1))
+    table.add_column("", style="dim", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    for term in terms:
+        value = term["predicted"]
+        table.add_row(term["name"], tell_time(value) if term["unit"] else f"{value:.3g}")
     return table
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalebridge._compiling import first_calls
 from scalebridge.study.cost_cells import coarse, cut
 from scalebridge.study.plan import Plan, Request
 
@@ -30,8 +28,6 @@ _COARSE = {2: 192**2, 3: 48**3}
 _TIMED = 8_000_000  # voxels × field components that are timed as they are
 _DRAWN = 200_000  # voxels whose local fields are evaluated
 _BUDGET = 8.0  # seconds for the coarse grid
-_LOADING = 0.005  # seconds for a kernel that was compiled before
-_COMPILING = "/jax/core/compile/"
 
 
 @dataclass(frozen=True)
@@ -74,43 +70,6 @@ class Sample(NamedTuple):
     arrays: dict[str, Any]
     first: float
     seconds: float
-
-
-class Compiling:
-    """Seconds spent on first calls."""
-
-    def __init__(self) -> None:
-        self.tracing, self.compiling, self.kernels = 0.0, 0.0, 0
-
-    def __call__(self, event: str, duration_secs: float, **_: str | int) -> None:
-        if event == _COMPILING + "backend_compile_duration":
-            self.compiling += duration_secs
-            self.kernels += 1
-        elif event.startswith(_COMPILING):
-            self.tracing += duration_secs
-
-    @property
-    def seconds(self) -> float:
-        """All of it."""
-        return self.tracing + self.compiling
-
-    @property
-    def again(self) -> float:
-        """What another process will spend on the same kernels."""
-        is_kept = bool(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
-        loading = min(self.compiling, _LOADING * self.kernels)
-        return self.tracing + (loading if is_kept else self.compiling)
-
-
-@contextmanager
-def first_calls() -> Iterator[Compiling]:
-    """Watch what JAX compiles in the block."""
-    found = Compiling()
-    jax.monitoring.register_event_duration_secs_listener(found)
-    try:
-        yield found
-    finally:
-        jax.monitoring.unregister_event_duration_listener(found)
 
 
 def trial(request: Request, boundary: str) -> Effective:
@@ -226,6 +185,8 @@ def time_of_writing(plan: Plan, samples: list[tuple[Request, Sample]]) -> float:
     folder = next(p for p in (plan.out.absolute(), *plan.out.absolute().parents) if p.is_dir())
     place = folder if os.access(folder, os.W_OK) else None  # a run will refuse it
     whole = plan.microstructure
+    if whole is None:
+        return 0.0
     with tempfile.TemporaryDirectory(dir=place, prefix=".estimate-") as name:
         start = time.perf_counter()
         save_microstructure(Path(name) / "m.png", whole)

@@ -14,6 +14,7 @@ from scalebridge.study.phases import Phase, physics_of
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
+    from scalebridge.structure import Structure
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "order": ("C", "F"),
@@ -122,6 +123,9 @@ class Observer:
     def understood(self, microstructure: Microstructure, cells: dict[str, Cell]) -> None:
         """Learn how the image was read, before anything long begins."""
 
+    def built(self, name: str, structure: Structure) -> None:
+        """Learn how a structure was built, before anything long begins."""
+
     def warned(self, text: str) -> None:
         """Learn what is worth knowing before anything long begins."""
 
@@ -137,8 +141,11 @@ class Observer:
     def stepped(self, name: str, event: Any) -> None:
         """Follow a load history; `event` is a `scalebridge.upscaling.LoadProgress`."""
 
+    def iterated(self, name: str, event: Any) -> None:
+        """Follow a structure; `event` is a `scalebridge.structure.StepProgress`."""
+
     def finished(self, physics: str) -> None:
-        """Learn that one cell is done."""
+        """Learn that one cell, load history or structure is done."""
 
 
 def parse_spacing(text: str) -> float | tuple[float, ...]:

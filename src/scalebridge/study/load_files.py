@@ -47,14 +47,14 @@ def write_load(
     request, history = plan.loads[name], followed.history
     unit = request.units.get(request.path.names[1], "")
     load = told["loads"][name]
-    write(f"load_{name}.csv", partial(_write_table, columns=load["table"]))
+    write(f"load_{name}.csv", partial(write_table, columns=load["table"]))
     if len(history.times) > 1:
         write(f"load_{name}.png", partial(save_curves, load=load, title=name))
         write(f"ledger_{name}.png", partial(save_ledger, load=load, title=name))
     rows = sorted(followed.fields)
     if not rows:
         return
-    micro = plan.microstructure
+    micro = request.cell.microstructure
     kept = {row: load_fields(followed.fields[row], request.cell, unit) for row in rows}
     last = kept[rows[-1]]
     drawn: dict[str, Any] = {
@@ -85,7 +85,7 @@ def _moment(units: Mapping[str, str], time: float) -> str:
     return f"t = {time:.4g}{f' {unit}' if unit else ''}"
 
 
-def _write_table(path: Path, columns: Mapping[str, Any]) -> None:
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     """Write the columns with all their digits."""
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -99,6 +99,8 @@ def bytes_of(plan: Plan) -> int:
     from scalebridge.cell.points import count
 
     fields, saved = 0, 0
+    if plan.microstructure is None:
+        return 0
     for request in plan.loads.values():
         size = _numbers(request.cell)
         fields += size * (max(2, len(request.keep)) if request.keep else 0)

@@ -44,8 +44,8 @@ def save_curves(path: str | Path, load: Mapping[str, Any], title: str) -> Path:
     up = [table[f"{flux}_{c}"] for c in driven]
     units, which = load["units"], f" {driven[0]}" if len(driven) == 1 else ""
     _lines(axes, driven, across, up, ".-")
-    _label(axes.xaxis, f"{gradient}{which}", units.get(gradient, ""), across)
-    _label(axes.yaxis, f"{flux}{which}", units.get(flux, ""), up)
+    label_axis(axes.xaxis, f"{gradient}{which}", units.get(gradient, ""), across)
+    label_axis(axes.yaxis, f"{flux}{which}", units.get(flux, ""), up)
     axes.set_title(title, fontsize=13, color=INK, parse_math=False)
     if held:
         _over_time(figure, places[1], load, driven, across, up)
@@ -63,10 +63,10 @@ def save_ledger(path: str | Path, load: Mapping[str, Any], title: str) -> Path:
         style = ("-", "--", ":")[i]
         axes.plot(table["time"], values, style, color=_COLOURS[i], label=name, linewidth=1.8)
     unit = {"Pa": "J/m³"}.get(load["units"].get(load["names"][1], ""), "")
-    _label(axes.xaxis, "time", load["units"].get("time", ""), [table["time"]])
-    _label(axes.yaxis, "energy per volume", unit, list(parts.values()))
+    label_axis(axes.xaxis, "time", load["units"].get("time", ""), [table["time"]])
+    label_axis(axes.yaxis, "energy per volume", unit, list(parts.values()))
     axes.set_title(title, fontsize=13, color=INK, parse_math=False)
-    _finish(axes, len(parts))
+    finish_axes(axes, len(parts))
     return save(path, figure)
 
 
@@ -83,12 +83,12 @@ def _over_time(
     units, times = load["units"], np.array(load["table"]["time"], float)
     axes = figure.add_axes(place)
     _lines(axes, driven, [times] * len(up), up, "-")
-    _label(axes.xaxis, "time", units.get("time", ""), [times])
-    _label(axes.yaxis, flux, units.get(flux, ""), up)
+    label_axis(axes.xaxis, "time", units.get("time", ""), [times])
+    label_axis(axes.yaxis, flux, units.get(flux, ""), up)
     right = axes.twinx()
     for i, values in enumerate(across):
         right.plot(times, values, "--", color=_COLOURS[i % len(_COLOURS)], linewidth=1.2)
-    _label(right.yaxis, f"{gradient} (dashed)", units.get(gradient, ""), across)
+    label_axis(right.yaxis, f"{gradient} (dashed)", units.get(gradient, ""), across)
     right.spines["top"].set_visible(False)
     right.tick_params(colors=INK, labelsize=10)
     axes.set_title("over time", fontsize=13, color=INK)
@@ -125,10 +125,11 @@ def _lines(
     for i, (name, x, y) in enumerate(zip(names, across, up, strict=True)):
         colour = _COLOURS[i % len(_COLOURS)]
         axes.plot(x, y, style, color=colour, label=name, linewidth=1.6, markersize=4)
-    _finish(axes, len(names))
+    finish_axes(axes, len(names))
 
 
-def _finish(axes: Axes, count: int) -> None:
+def finish_axes(axes: Axes, count: int) -> None:
+    """Give axes the look of all charts, and a legend of `count` curves if there are several."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK, labelsize=10)
     axes.grid(color="#ece9e1", linewidth=0.8)
@@ -137,7 +138,7 @@ def _finish(axes: Axes, count: int) -> None:
         axes.legend(frameon=False, fontsize=10)
 
 
-def _label(axis: Any, name: str, unit: str, series: Sequence[NDArray[Any]]) -> None:
+def label_axis(axis: Any, name: str, unit: str, series: Sequence[NDArray[Any]]) -> None:
     """Name an axis, with the power of ten of its numbers and their unit."""
     largest = max(float(np.nanmax(np.abs(values), initial=0.0)) for values in series)
     power = thousands(largest)

@@ -81,7 +81,8 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     with _told(path):
         summary = json.loads(path.read_text(encoding="utf-8"))
         if "sweep" not in summary:
-            _ = summary["image"]["phases"], summary["results"], summary["run"]["finished"]
+            image = summary["image"]  # null in a study of structures alone
+            _ = image is None or image["phases"], summary["results"], summary["run"]["finished"]
     return dict(summary)
 
 
@@ -101,12 +102,12 @@ def _what_it_holds(folder: Path) -> str:
 def _of_file(path: Path) -> dict[str, Any]:
     """Read the summary that a results file carries."""
     with reading(path) as file:
-        summary = told_of(file, "provenance")
         if "VTKHDF/Steps" in file:
             raise InputError(
-                f"{str(path)!r} holds the fields of a load history over time; open its folder "
-                f"{str(path.parent)!r}, and read them from `loads`"
+                f"{str(path)!r} holds fields over time; open its folder {str(path.parent)!r}, and "
+                "read them from `loads` or `structures`"
             )
+        summary = told_of(file, "provenance")
         if not {"image", "results", "run"} <= summary.keys():
             raise InputError(
                 f"{str(path)!r} must be the results file of a run, but holds no summary of one; "

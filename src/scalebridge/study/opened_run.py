@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.study.opened_load import OpenedLoad, opened_load
+from scalebridge.study.opened_structure import OpenedStructure, opened_structure
 from scalebridge.study.opened_tensor import OpenedBounds, OpenedTensor
 from scalebridge.study.results import components_of, field_of, microstructure_of, reading
 from scalebridge.study.summary import unit_of
@@ -66,7 +67,7 @@ class OpenedFields(Mapping[str, NDArray[Any]]):
 
 @dataclass(frozen=True, repr=False)
 class OpenedRun:
-    """One run: its microstructure, fields, effective tensors, load histories, provenance.
+    """One run: microstructure, fields, effective tensors, load histories, structures, provenance.
 
     Attributes
     ----------
@@ -81,6 +82,7 @@ class OpenedRun:
     bounds : dict of str to OpenedBounds
     loads : dict of str to OpenedLoad
         By the name of the load history.
+    structures : dict of str to OpenedStructure
     fields : dict-like of str to (component, \\*shape) or shape
         Read from the file when asked for.
     """
@@ -91,6 +93,7 @@ class OpenedRun:
     results: Mapping[str, OpenedTensor] = field(init=False)
     bounds: Mapping[str, OpenedBounds] = field(init=False)
     loads: Mapping[str, OpenedLoad] = field(init=False)
+    structures: Mapping[str, OpenedStructure] = field(init=False)
     fields: OpenedFields = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,14 +102,24 @@ class OpenedRun:
         object.__setattr__(self, "results", MappingProxyType(results))
         object.__setattr__(self, "bounds", MappingProxyType(bounds))
         histories = self.summary.get("loads", {}).items()  # older runs have none
-        dim = len(self.summary["image"]["shape"])
+        dim = len(self._image.get("shape", ()))
         loads = {name: opened_load(name, told, self.path, dim) for name, told in histories}
         object.__setattr__(self, "loads", MappingProxyType(loads))
+        parts = self.summary.get("structures", {}).items()
+        solved = {name: opened_structure(name, told, self.path) for name, told in parts}
+        object.__setattr__(self, "structures", MappingProxyType(solved))
         object.__setattr__(self, "fields", OpenedFields(self.file))
+
+    @property
+    def _image(self) -> Mapping[str, Any]:
+        """What the summary tells of the image; nothing in a study of structures alone."""
+        return self.summary["image"] or {}
 
     @cached_property
     def microstructure(self) -> Microstructure:
         """The image; read from the results file at first use."""
+        if not self._image:
+            raise InputError("the study has no microstructure of its own, only its structures have")
         if not self.file.exists():
             raise InputError(
                 f"the microstructure is in {str(self.file)!r}, which does not exist; run it again"
@@ -117,7 +130,7 @@ class OpenedRun:
     @property
     def title(self) -> str:
         """The study's, else the name of the image."""
-        study, image = self.study or {}, self.summary["image"]
+        study, image = self.study or {}, self._image
         return str(study.get("title") or Path(image.get("path") or image.get("type", "")).name)
 
     @property
@@ -133,7 +146,7 @@ class OpenedRun:
     @property
     def provenance(self) -> dict[str, Any]:
         """How it came about: the command, versions, machine, the study, the image's hash."""
-        image = {k: v for k, v in self.summary["image"].items() if k in ("type", "path", "sha256")}
+        image = {k: v for k, v in self._image.items() if k in ("type", "path", "sha256")}
         return {**self.summary["run"], "image": image, "study": self.study}
 
     @property
@@ -150,10 +163,11 @@ class OpenedRun:
     def warnings(self) -> tuple[str, ...]:
         """All warnings and failures, with the name of the cell before those of one cell."""
         own = [f"{name}: {text}" for name, r in self.results.items() for text in r.warnings]
+        followed: list[OpenedLoad | OpenedStructure] = [*self.loads.values()]
         stopped = ["the run was interrupted; what was not computed is NaN"] + [
-            f"{name}: {load.reached} of {load.steps} steps were followed"
-            for name, load in self.loads.items()
-            if not load.converged
+            f"{one.name}: {one.reached} of {one.steps} steps were followed"
+            for one in [*followed, *self.structures.values()]
+            if not one.converged
         ]
         return (*(stopped if self.interrupted else ()), *self.failures, *own)
 
@@ -164,7 +178,7 @@ class OpenedRun:
         return tuple(path for path in named if path.exists())
 
     def table(self) -> pandas.DataFrame:
-        """Return main results as a pandas table, one row a cell or a load history."""
+        """Return main results as a pandas table, one row a cell, load history or structure."""
         from scalebridge.study.opened_tables import run_table
 
         return run_table(self)
@@ -182,17 +196,19 @@ class OpenedRun:
         return run_dataset(self, fields)
 
     def __repr__(self) -> str:
-        image = self.summary["image"]
-        fractions = ", ".join(
-            f"{name} {100 * told['volume_fraction']:.4g} %"
-            for name, told in list(image["phases"].items())[:6]
-        )
-        more = ", …" if len(image["phases"]) > 6 else ""
-        size = " × ".join(str(n) for n in image["shape"])
-        lines = [f"{self.title}, {self.summary['run']['finished']}", f"{size}: {fractions}{more}"]
+        image, lines = self._image, [f"{self.title}, {self.summary['run']['finished']}"]
+        if image:
+            fractions = ", ".join(
+                f"{name} {100 * told['volume_fraction']:.4g} %"
+                for name, told in list(image["phases"].items())[:6]
+            )
+            more = ", …" if len(image["phases"]) > 6 else ""
+            size = " × ".join(str(n) for n in image["shape"])
+            lines.append(f"{size}: {fractions}{more}")
         lines += [repr(result) for result in self.results.values()]
         lines += [f"bounds: {', '.join(self.bounds)}"] if self.bounds else []
         lines += [repr(load) for load in self.loads.values()]
+        lines += [repr(part) for part in self.structures.values()]
         return "\n".join([*lines, repr(self.fields), *(f"warning: {w}" for w in self.warnings)])
 
     def _tensor(self, name: str, told: Mapping[str, Any]) -> OpenedTensor:

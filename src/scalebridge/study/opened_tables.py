@@ -10,6 +10,7 @@ import numpy as np
 
 from scalebridge.errors import InputError
 from scalebridge.study.extras import need
+from scalebridge.study.opened_structure import OpenedStructure
 from scalebridge.study.opened_sweep import numbers_of
 from scalebridge.study.run import main_results
 from scalebridge.tensors import component_names
@@ -27,27 +28,37 @@ _INPUT = "unit of the input"
 
 
 def run_table(run: OpenedRun) -> pandas.DataFrame:
-    """Return one row a cell or a load history: how it was solved, and its main results."""
+    """Return one row a cell, load history or structure: how it was solved, and main results."""
     pandas = need("pandas", "tables", "`table`")
     rows = [_row(run, "results", r, r.quantity, r.unit) for r in run.results.values()]
     for load in run.loads.values():
         flux = load.names[1]
         rows.append(_row(run, "loads", load, flux, load.units.get(flux, "")))
+    for part in run.structures.values():
+        quantity = "flow" if part.physics == "conduction" else "force"
+        rows.append(_row(run, "structures", part, quantity, part.units.get(quantity, "")))
     return pandas.DataFrame(rows, columns=_columns(rows) or ["cell"]).set_index("cell")
 
 
 def _row(
-    run: OpenedRun, kind: str, opened: OpenedTensor | OpenedLoad, quantity: str, unit: str
+    run: OpenedRun,
+    kind: str,
+    opened: OpenedTensor | OpenedLoad | OpenedStructure,
+    quantity: str,
+    unit: str,
 ) -> dict[str, Any]:
     name = opened.name
     own = {kind: {name: run.summary[kind][name]}}
-    found = main_results({**run.summary, "results": {}, "loads": {}, **own})
+    none: dict[str, Any] = {"results": {}, "loads": {}, "structures": {}}
+    found = main_results({**run.summary, **none, **own})
+    how = {}
+    if not isinstance(opened, OpenedStructure):
+        how = {"boundary": _plain(opened.boundary), "element": opened.element}
     return {
         "cell": name,
         "quantity": quantity,
         "unit": unit or _INPUT,
-        "boundary": _plain(opened.boundary),
-        "element": opened.element,
+        **how,
         **{k.removeprefix(f"{name}."): v for k, v in found.items() if k.startswith(f"{name}.")},
     }
 

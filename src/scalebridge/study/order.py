@@ -1,7 +1,7 @@
 """What a run was asked for, left in its folder from the start: ``study.json``.
 
 It holds the text of the study, where the study lay, as seen from the root and from the folder
-of results, and the hashes of its images and tables. So a run can go on after its study was
+of results, and the hashes of its images, tables and meshes. So a run can go on after its study was
 edited, and after the project, or the results alone, were moved.
 """
 
@@ -20,6 +20,8 @@ from scalebridge.study.files import sha256, write_json
 from scalebridge.study.studyfile import StudyFile, parse_study
 
 _NAME = "study.json"
+#: Suffix of a file → what it is; others are images.
+_KINDS = {".csv": "table", **dict.fromkeys((".msh", ".inp", ".vtu", ".vtk"), "mesh")}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Order:
 
 
 def write_order(folder: Path, study: StudyFile, images: Mapping[str, str]) -> None:
-    """Write ``study.json``; `images`, and tables, are path in the study → SHA-256."""
+    """Write ``study.json``; `images`, tables and meshes are path in the study → SHA-256."""
     place = study.path.resolve()
     write_json(
         folder / _NAME,
@@ -133,7 +135,7 @@ def _place_of_images(folder: Path, places: list[Path], images: Mapping[str, str]
         for name in images:
             if found[name] != images[name] and (not trouble or found[name]):
                 how = "has changed since" if found[name] else "is gone"
-                kind = "table" if name.lower().endswith(".csv") else "image"
+                kind = _KINDS.get(Path(name).suffix.lower(), "image")
                 trouble = f"the {kind} {str(place / name)!r} {how}"
     raise InputError(
         f"the run in {str(folder)!r} cannot go on, because {trouble}; bring the {kind} back, or "

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from scalebridge.study.job import goals_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from scalebridge.cell import Cell
     from scalebridge.microstructure import Microstructure
+    from scalebridge.structure import Structure
     from scalebridge.study.load_path import LoadPath
     from scalebridge.upscaling import Stepping
 
@@ -88,17 +92,55 @@ class LoadRequest:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Cells to solve, and then to load, on one microstructure, and where the results go.
+class StructureRequest:
+    """One structure, and what is asked of it.
 
     Parameters
     ----------
-    microstructure : Microstructure
+    name : str
+        Part of the names of its files.
+    structure : Structure
+    times : (step,)
+    units : mapping of str to str
+        "time", "length", "field", "flux", "force" or "flow", "energy" → SI unit, where the study
+        gives units.
+    tolerance, newton_iterations, cuts
+        As in `scalebridge.Structure.solve`.
+    keep : tuple of int
+        Rows whose fields at the points are stored.
+    localize : tuple of (int, int)
+        Elements and their points whose cells are written.
+    hardest : int
+        How many more cells are: those with the most iterations.
+    """
+
+    name: str
+    structure: Structure
+    times: NDArray[np.float64]
+    units: Mapping[str, str]
+    tolerance: float
+    newton_iterations: int
+    cuts: int
+    keep: tuple[int, ...]
+    localize: tuple[tuple[int, int], ...] = ()
+    hardest: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells to solve and to load, structures to follow, and where the results go.
+
+    Parameters
+    ----------
+    microstructure : Microstructure or None
+        Of the cells and load histories; None in a study of structures that have their own.
     requests : mapping of name to Request
         Solved in this order; names become parts of file names.
     loads : mapping of name to LoadRequest
         Solved after the cells, in this order; names differ from those of cells.
-    image : dict
+    structures : mapping of name to StructureRequest
+        Solved last, in this order; names differ from those of all else.
+    image : dict or None
         What the summary tells of the image.
     run : dict
         How the run was asked for: goes into the provenance.
@@ -109,11 +151,12 @@ class Plan:
         The resolved study, for the provenance.
     """
 
-    microstructure: Microstructure
+    microstructure: Microstructure | None
     requests: Mapping[str, Request]
-    image: Mapping[str, Any]
+    image: Mapping[str, Any] | None
     run: Mapping[str, Any]
     out: Path
     started: float
     study: Mapping[str, Any] | None = None
     loads: Mapping[str, LoadRequest] = field(default_factory=dict)
+    structures: Mapping[str, StructureRequest] = field(default_factory=dict)

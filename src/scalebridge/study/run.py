@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from scalebridge import __version__
 from scalebridge.errors import InputError
 from scalebridge.study.cost_memory import tell_if_tight
-from scalebridge.study.execute import execute, room
+from scalebridge.study.execute import execute, remove_checkpoints, room
 from scalebridge.study.files import atomic, plain, remove_leftovers, writable_folder, write_json
 from scalebridge.study.job import Observer
-from scalebridge.study.load_files import checkpoint_of
 from scalebridge.study.order import Order, read_order, write_order
 from scalebridge.study.studyfile import Point, StudyFile, read_study
 from scalebridge.study.summary import unit_of
+from scalebridge.study.team import team
 
 if TYPE_CHECKING:
+    from scalebridge.structure import Workers
     from scalebridge.study.plan import Plan
 
 _MOST_FRACTIONS = 8
@@ -33,6 +34,8 @@ def run_study(
     resume: bool = False,
     observer: Observer | None = None,
     command: Sequence[str] = (),
+    workers: str | None = None,
+    predict: bool = False,
 ) -> dict[str, Any]:
     """Run a study file and write its results.
 
@@ -52,11 +55,18 @@ def run_study(
     observer : Observer, optional
     command : sequence of str
         How the run was asked for; goes into the provenance.
+    workers : str, optional
+        Processes that answer the cells of structures: how many on this machine, the address of a
+        Dask scheduler, or "mpi". Under mpiexec all ranks run this; rank 0 writes.
+    predict : bool
+        Predict the cost of structures first, as `scalebridge estimate` does; the summary tells
+        it beside what was measured.
 
     Returns
     -------
     dict
-        The summary of the run, or of the sweep: ``sweep`` with ``parameters`` and ``points``.
+        The summary of the run, or of the sweep: ``sweep`` with ``parameters`` and ``points``;
+        empty on other ranks than 0.
 
     Raises
     ------
@@ -71,11 +81,17 @@ def run_study(
     file = study if isinstance(study, StudyFile) else read_study(study)
     observer = observer or Observer()
     folder = file.output if out is None else Path(out)
-    return _Run(file, folder, resume, command).run(observer)
+    run = _Run(file, folder, resume, command)
+    with team(workers) as own:
+        return run.run(observer, own, predict)
 
 
 def resume(
-    folder: str | Path | Order, *, observer: Observer | None = None, command: Sequence[str] = ()
+    folder: str | Path | Order,
+    *,
+    observer: Observer | None = None,
+    command: Sequence[str] = (),
+    workers: str | None = None,
 ) -> dict[str, Any]:
     """Go on with a run, or a sweep, from what it left in its folder of results.
 
@@ -85,7 +101,7 @@ def resume(
     Parameters
     ----------
     folder : str, Path or Order
-    observer, command
+    observer, command, workers
         As in `run_study`.
 
     Returns
@@ -107,7 +123,9 @@ def resume(
     order = folder if isinstance(folder, Order) else read_order(folder)
     run = _Run(order.study, order.folder, True, command)
     kept = len(run.done)
-    return {**run.run(observer or Observer()), "kept": kept, "notes": list(order.notes)}
+    with team(workers) as own:
+        summary = run.run(observer or Observer(), own)
+    return summary and {**summary, "kept": kept, "notes": list(order.notes)}
 
 
 class _Run:
@@ -132,12 +150,18 @@ class _Run:
                 if summary is not None:
                     self.done[point.number] = summary
 
-    def run(self, observer: Observer) -> dict[str, Any]:
+    def run(
+        self, observer: Observer, workers: Workers | None = None, predict: bool = False
+    ) -> dict[str, Any]:
         todo = [point for point in self.file.points if point.number not in self.done]
+        if workers is not None:
+            numbers = workers.agree([point.number for point in todo])
+            if workers.rank:
+                return self._assist(numbers, workers)
         if not self.file.swept:
             stored = self.done.get(1)
             if stored is None:
-                return self._solve(todo[0], observer)
+                return self._solve(todo[0], observer, workers, predict)
             files = [str(self.folder / Path(name).name) for name in stored["files"]]
             return {**stored, "files": files, "write_errors": []}  # they may have been moved
         needed = sum(self._check(point, observer) for point in todo)
@@ -146,7 +170,7 @@ class _Run:
         kept = len(self.done)
         for point in todo:
             observer.point(point.number, len(self.file.points), point.parameters)
-            summary = self._solve(point, observer)
+            summary = self._solve(point, observer, workers, predict)
             self.done[point.number] = summary
             self._write()
             if summary["interrupted"]:
@@ -169,7 +193,19 @@ class _Run:
         tell_if_tight(plan, observer)
         return room(plan)
 
-    def _solve(self, point: Point, observer: Observer) -> dict[str, Any]:
+    def _assist(self, numbers: Sequence[int], workers: Workers) -> dict[str, Any]:
+        """Solve the structures of the points that rank 0 works on, with it."""
+        from scalebridge.study.solve_parts import solve_parts
+
+        for point in self.file.points:
+            if point.number in numbers:
+                workers.barrier()  # what is stale has been removed
+                solve_parts(self._plan(point), Observer(), workers)
+        return {}
+
+    def _solve(
+        self, point: Point, observer: Observer, workers: Workers | None, predict: bool
+    ) -> dict[str, Any]:
         plan = self._plan(point)
         if not self.file.swept:  # of a sweep all points were looked at before the first
             tell_if_tight(plan, observer)
@@ -180,9 +216,10 @@ class _Run:
             write_order(self.folder, self.file, self.images)
         remove_leftovers(plan.out)
         if not self.resumed:
-            for name in plan.loads:
-                checkpoint_of(plan, name).unlink(missing_ok=True)
-        return execute(plan, observer)
+            remove_checkpoints(plan)
+        if workers is not None:
+            workers.barrier()
+        return execute(plan, observer, workers, predict)
 
     def _plan(self, point: Point) -> Plan:
         out = self._out(point)
@@ -205,7 +242,7 @@ class _Run:
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        written = (folder / "results.vtkhdf").is_file()
+        written = summary["image"] is None or (folder / "results.vtkhdf").is_file()
         return summary if same and whole and written else None
 
     def _write(self) -> dict[str, Any]:
@@ -225,6 +262,11 @@ class _Run:
             name: load["units"].get(load["names"][1], "")
             for summary in summaries
             for name, load in summary.get("loads", {}).items()
+        }
+        units |= {
+            name: next((told["units"][k] for k in ("force", "flow") if k in told["units"]), "")
+            for summary in summaries
+            for name, told in summary.get("structures", {}).items()
         }
         files = [self.folder / "sweep.csv", self.folder / "summary.json"]
         told = {
@@ -254,12 +296,12 @@ class _Run:
 
 
 def main_results(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of the table: volume fractions, tensors, constants, ends of load histories.
+    """Return a row of the table: volume fractions, tensors, ends of histories and structures.
 
-    Names begin with that of the cell or load; entries of stiffness are in Voigt components,
-    those of stress tensor components.
+    Names begin with that of the cell, load or structure; entries of stiffness are in Voigt
+    components, those of stress tensor components.
     """
-    phases = summary["image"]["phases"]
+    phases = (summary["image"] or {"phases": {}})["phases"]
     row = {f"fraction.{name}": told["volume_fraction"] for name, told in phases.items()}
     row = row if len(phases) <= _MOST_FRACTIONS else {}
     for name, result in summary["results"].items():
@@ -292,6 +334,11 @@ def main_results(summary: Mapping[str, Any]) -> dict[str, Any]:
             row |= {f"{name}.{when}_{flux}_{c}": value for c, value in load[when][flux].items()}
         row[f"{name}.dissipated"] = load["ledger"]["dissipated"]
         row[f"{name}.converged"] = load["converged"]
+    for name, told in summary.get("structures", {}).items():
+        for when in ("final", "peak"):
+            row |= {f"{name}.{when}_{column}": value for column, value in told[when].items()}
+        row[f"{name}.dissipated"] = told["ledger"]["dissipated"]
+        row[f"{name}.converged"] = told["converged"]
     return row
 
 

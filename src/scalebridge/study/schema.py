@@ -2,154 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
 from scalebridge.study import schema_parts as p
 from scalebridge.study.schema_laws import PhaseLaws
 from scalebridge.study.schema_loads import LoadSpec
+from scalebridge.study.schema_microstructure import Microstructure
 from scalebridge.study.schema_parts import Part
-
-# ---- microstructure
-
-
-class Image(Part):
-    """An image file; its path is relative to the study file."""
-
-    type: Literal["image"]
-    path: p.Word
-    spacing: p.Spacing | None = None
-    phases: p.Phases
-    threshold: p.NumberOrNumbers | None = None
-    method: Literal["otsu"] | None = None
-    shape: p.Shape | None = None
-    dtype: p.Word | None = None
-    order: Literal["C", "F"] | None = None
-    offset: p.Whole = 0
-    key: p.Word | None = None
-    flip: p.Word | None = None
-    crop: p.Slices | None = None
-    coarsen: p.Counts | None = None
-    repeat: p.Counts | None = None
-
-
-class Generated(Part):
-    """What is made by rule; `scalebridge.generate` tells what each argument means."""
-
-    shape: p.Shape
-    spacing: p.Spacing = 1.0
-
-
-class Spheres(Generated):
-    type: Literal["spheres"]
-    fraction: p.Number
-    radius: p.Number
-    seed: p.Whole
-    gap: p.Number = 0.0
-    names: p.Words | None = None
-    max_attempts: p.Count | None = None
-
-
-class Laminate(Generated):
-    type: Literal["laminate"]
-    fractions: p.Numbers
-    axis: p.Axis = "x"
-    names: p.Words | None = None
-
-
-class Voronoi(Generated):
-    type: Literal["voronoi"]
-    grains: p.Count
-    seed: p.Whole
-
-
-class GaussianField(Generated):
-    type: Literal["gaussian_field"]
-    fractions: p.Numbers
-    length: p.Spacing
-    seed: p.Whole
-    covariance: Literal["gaussian", "exponential"] = "gaussian"
-    names: p.Words | None = None
-
-
-class FibresImage(Generated):
-    type: Literal["fibres"]
-    fraction: p.Number
-    radius: p.Number
-    seed: p.Whole
-    length: p.Number | None = None
-    orientation: p.FibreOrientation = "z"
-    gap: p.Number = 0.0
-    names: p.Words | None = None
-    max_attempts: p.Count | None = None
-
-
-class CentredSphere(Generated):
-    type: Literal["centred_sphere"]
-    fraction: p.Number
-    names: p.Words | None = None
-
-
-class Checkerboard(Generated):
-    type: Literal["checkerboard"]
-    tiles: p.Counts = 2
-    names: p.Words | None = None
-
-
-class Gyroid(Generated):
-    type: Literal["gyroid"]
-    fraction: p.Number
-    kind: Literal["gyroid", "schwarz_p", "diamond"] = "gyroid"
-    network: Literal["sheet", "skeletal"] = "sheet"
-    periods: p.Counts = 1
-    symmetric: p.Flag = False
-    names: p.Words | None = None
-
-
-class Lattice(Part):
-    """A regular array; `edge` sets the spacing."""
-
-    shape: p.Shape
-    fraction: p.Number | None = None
-    radius: p.Length | None = None
-    overlap: p.Number | None = None
-    edge: p.Length = 1.0
-    names: p.Words | None = None
-
-
-class SquareArray(Lattice):
-    type: Literal["square_array"]
-    axis: p.Axis = "z"
-
-
-class HexagonalArray(Lattice):
-    type: Literal["hexagonal_array"]
-    axis: p.Axis = "z"
-
-
-class CubicArray(Lattice):
-    type: Literal["cubic_array"]
-    kind: Literal["sc", "bcc", "fcc"]
-
-
-Microstructure = Annotated[
-    Image
-    | Spheres
-    | Laminate
-    | Voronoi
-    | GaussianField
-    | FibresImage
-    | SquareArray
-    | HexagonalArray
-    | CubicArray
-    | Gyroid
-    | CentredSphere
-    | Checkerboard,
-    Field(discriminator="type"),
-]
-
-# ---- what is asked
+from scalebridge.study.schema_structures import StructureSpec
 
 CellPhysics = Literal["conduction", "diffusion", "electric", "dielectric", "elasticity"]
 CELL_PHYSICS: tuple[CellPhysics, ...] = get_args(CellPhysics)
@@ -183,12 +45,13 @@ class Output(Part):
 
 
 class Study(Part):
-    """A study: microstructure, laws, cells, loads, sweep, output."""
+    """A study: microstructure, laws, cells, loads, structures, sweep, output."""
 
     title: p.Word | None = None
-    microstructure: Microstructure
-    laws: dict[str, PhaseLaws]
+    microstructure: Microstructure | None = None
+    laws: dict[str, PhaseLaws] = Field(default_factory=dict)
     cells: dict[str, CellSpec] = Field(default_factory=dict)
     loads: dict[str, LoadSpec] = Field(default_factory=dict)
+    structures: dict[str, StructureSpec] = Field(default_factory=dict)
     sweep: Sweep | None = None
     output: Output = Output()

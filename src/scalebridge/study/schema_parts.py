@@ -22,11 +22,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from scalebridge.errors import did_you_mean
 from scalebridge.study.units import (
     CONDUCTIVITIES,
+    FLOWS,
     FLUXES,
     GRADIENTS,
     KINDS,
+    SOURCES,
+    VALUES,
     checked,
     parse_quantity,
     tell,
@@ -244,6 +248,62 @@ def _rows(value: Any) -> Any:
     )
 
 
+def _over_time(item: Callable[[Any], Any], value: Any) -> Any:
+    """Return a value that a ramp reaches, or a table of it over time."""
+    if not isinstance(value, dict):
+        return item(value)
+    if set(value) != {"times", "values"}:
+        raise ValueError(
+            "must be a value, or a table {times: [0, 1], values: [0, 5]}, but is a mapping with "
+            f"{', '.join(map(str, value)) or 'nothing in it'}"
+        )
+    return {
+        "times": _named("times", partial(_list, item=_time), value["times"]),
+        "values": _named("values", partial(_list, item=item), value["values"]),
+    }
+
+
+def _support(value: Any) -> Any:
+    """Return a word, displacements by axis, or what a conducted quantity is held at."""
+    if isinstance(value, str) and value in ("fixed", "symmetry"):
+        return value
+    if isinstance(value, dict) and not {"times", "values"} & set(value):
+        return {
+            str(axis): _named(str(axis), partial(_over_time, _size), at)
+            for axis, at in value.items()
+        }
+    try:
+        return _over_time(_field, value)
+    except ValueError as error:
+        if isinstance(value, str) and not any(letter.isdigit() for letter in value):
+            raise ValueError(
+                "must be fixed, symmetry, displacements by axis such as {x: 0.1 mm}, or in "
+                f"conduction a value, but is {tell(value)}"
+                f"{did_you_mean(value, ('fixed', 'symmetry'))}"
+            ) from None
+        raise error
+
+
+def _order(value: Any) -> int:
+    if isinstance(value, bool) or value not in (1, 2):
+        raise ValueError(f"must be 1 or 2, but is {tell(value)}")
+    return int(value)
+
+
+def _file_unit(value: Any) -> Any:
+    """Return how long the unit of a mesh is."""
+    bare = isinstance(value, str) and not any(letter.isdigit() for letter in value)
+    return _size(f"1 {value}" if bare else value)
+
+
+def _pairs(value: Any) -> list[list[str]]:
+    return _list(value, partial(_list, item=_word, count=2))
+
+
+def _places(value: Any) -> list[list[Any]]:
+    return _list(value, partial(_list, item=_size))
+
+
 def _quantity(*kinds: str) -> tuple[Callable[[Any], Any], dict[str, Any]]:
     schema = {
         "anyOf": [_NUMBER, {"type": "string"}],
@@ -269,6 +329,12 @@ _time, _time_schema = _quantity("time")
 _rate, _rate_schema = _quantity("rate")
 _gradient, _gradient_schema = _quantity(*GRADIENTS)
 _flux, _flux_schema = _quantity(*FLUXES)
+_size, _size_schema = _quantity("size")
+_force, _force_schema = _quantity("force")
+_body, _body_schema = _quantity("force density")
+_field, _field_schema = _quantity(*VALUES)
+_source, _source_schema = _quantity(*SOURCES)
+_flow, _flow_schema = _quantity(*FLOWS)
 
 
 def _conductivity(value: Any) -> Any:
@@ -278,6 +344,25 @@ def _conductivity(value: Any) -> Any:
 def _curves(item: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
     empty = {"anyOf": [schema, {"type": "null"}]}
     return _leaf(partial(_curve, item), {"anyOf": [schema, _array(empty)]})
+
+
+def _table(schema: dict[str, Any]) -> dict[str, Any]:
+    columns = {"times": _array(_time_schema), "values": _array(schema)}
+    return {
+        "type": "object",
+        "properties": columns,
+        "required": list(columns),
+        "additionalProperties": False,
+    }
+
+
+def _scalar(item: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
+    return _leaf(partial(_over_time, item), {"anyOf": [schema, _table(schema)]})
+
+
+def _vector(item: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
+    own = _array(schema)
+    return _leaf(partial(_over_time, partial(_list, item=item)), {"anyOf": [own, _table(own)]})
 
 
 Flag = StrictBool
@@ -336,3 +421,34 @@ Cases = _leaf(
     _cases,
     {"anyOf": [{"type": "boolean"}, _STRING, _WHOLE, _array({"anyOf": [_STRING, _WHOLE]})]},
 )
+
+# ---- structures
+
+Size = _leaf(_size, _size_schema)
+Sizes = _leaf(partial(_list, item=_size), _array(_size_schema))
+FileUnit = _leaf(_file_unit, _size_schema)
+Order = _leaf(_order, {"enum": [1, 2]})
+Pairs = _leaf(_pairs, _array(_array(_STRING)))
+Places = _leaf(_places, _array(_array(_size_schema)))
+_BY_AXIS = {"anyOf": [_size_schema, _table(_size_schema)]}
+Support = _leaf(
+    _support,
+    {
+        "anyOf": [
+            _field_schema,
+            _table(_field_schema),
+            {
+                "type": "object",
+                "properties": dict.fromkeys("xyz", _BY_AXIS),
+                "additionalProperties": False,
+            },
+        ]
+    },
+)
+Traction = _vector(_stress, _stress_schema)
+Pressure = _scalar(_stress, _stress_schema)
+BodyForce = _vector(_body, _body_schema)
+Force = _vector(_force, _force_schema)
+Inflow = _scalar(_flux, _flux_schema)
+Source = _scalar(_source, _source_schema)
+PointSource = _scalar(_flow, _flow_schema)

@@ -7,23 +7,29 @@ from pathlib import Path
 
 from scalebridge.errors import InputError
 
+#: What a study is of → its file.
+_STARTERS = {
+    "cells": "starter.yaml",
+    "loads": "starter_loads.yaml",
+    "structures": "starter_structures.yaml",
+}
 
-def write_starter(path: Path, loads: bool = False) -> None:
+
+def write_starter(path: Path, of: str = "cells") -> None:
     """Write a study to start from; an existing file is left as it is.
 
     Parameters
     ----------
     path : Path
-    loads : bool
-        Of a load history instead of effective tensors.
+    of : "cells", "loads" or "structures"
+        Effective tensors, a load history, or a structure with a cell at every point.
 
     Raises
     ------
     InputError
         The file exists, or cannot be written.
     """
-    name = "starter_loads.yaml" if loads else "starter.yaml"
-    text = files("scalebridge.study").joinpath(name).read_text(encoding="utf-8")
+    text = files("scalebridge.study").joinpath(_STARTERS[of]).read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from scalebridge.study.schema import Study
 from scalebridge.study.schema_laws import PHYSICS
-from scalebridge.study.units import KINDS, Quantity
+from scalebridge.study.units import CONDUCTIVITIES, KINDS, Quantity
 from scalebridge.study.yaml12 import Path, dotted
 
 if TYPE_CHECKING:
+    from scalebridge.study.schema_structures import StructureSpec
     from scalebridge.study.studyfile import Point, StudyFile
 
 _NAME = re.compile(r"[\w-]{1,40}")
@@ -56,21 +57,19 @@ _CLOSED_FORMS = (
 FAMILIES = {"rate": "time"} | {
     f"{physics} {what}": physics
     for physics in ("conduction", "diffusion", "electric", "dielectric")
-    for what in ("gradient", "flux")
+    for what in ("gradient", "flux", "value", "source", "flow")
 }
+FAMILIES |= {"force": "stress", "force density": "stress"}
 
 
 def check_study(file: StudyFile, point: Point) -> None:
     """Check names, kinds of laws, and units."""
     study = point.study
-    if not study.laws:
-        raise file.error(("laws",), "must give each phase its laws, but is empty", point)
-    for phase, laws in study.laws.items():
-        for physics in PHYSICS:
-            law = getattr(laws, physics)
-            if law is not None:
-                _check_kind(file, point, ("laws", phase, physics), law, physics)
-    for part in ("cells", "loads"):
+    _check_given(file, point)
+    _check_laws(file, point, ("laws",), study.laws)
+    for name, structure in study.structures.items():
+        _check_regions(file, point, ("structures", name), structure)
+    for part in ("cells", "loads", "structures"):
         for name in getattr(study, part):
             if not _NAME.fullmatch(name):
                 raise file.error(
@@ -79,11 +78,53 @@ def check_study(file: StudyFile, point: Point) -> None:
                     "name)",
                     point,
                 )
-    for name in study.loads:
-        if name in study.cells:
-            what = "must have a name of its own (they become file names), but a cell has it too"
-            raise file.error(("loads", name), what, point)
+    taken = dict.fromkeys(study.cells, "a cell")
+    for part, kind in (("loads", "a load history"), ("structures", "a structure")):
+        for name in getattr(study, part):
+            if name in taken:
+                what = "must have a name of its own (they become file names), but"
+                raise file.error((part, name), f"{what} {taken[name]} has it too", point)
+        taken |= dict.fromkeys(getattr(study, part), kind)
     _check_units(file, point)
+
+
+def _check_given(file: StudyFile, point: Point) -> None:
+    """Refuse a study without microstructure and laws, where it is not of structures alone."""
+    study = point.study
+    regions = [r for s in study.structures.values() for r in s.regions.values()]
+    cells = [region.cell for region in regions if region.cell is not None]
+    beside = bool(study.cells or study.loads or not study.structures)
+    if study.microstructure is None and (
+        beside or any(cell.microstructure is None for cell in cells)
+    ):
+        raise file.error(("microstructure",), "is missing; add it", point)
+    needed = beside or any(cell.laws is None for cell in cells)
+    if needed and not study.laws:
+        given = "laws" in study.model_fields_set
+        what = "must give each phase its laws, but is empty" if given else "is missing; add it"
+        raise file.error(("laws",), what, point)
+
+
+def _check_laws(file: StudyFile, point: Point, path: Path, by_phase: Mapping[str, Any]) -> None:
+    for phase, laws in by_phase.items():
+        for physics in PHYSICS:
+            law = getattr(laws, physics)
+            if law is not None:
+                _check_kind(file, point, (*path, phase, physics), law, physics)
+
+
+def _check_regions(file: StudyFile, point: Point, path: Path, structure: StructureSpec) -> None:
+    """See that each region has a cell or a law, of the physics of the structure."""
+    for name, region in structure.regions.items():
+        where = (*path, "regions", name)
+        if (region.cell is None) == (region.law is None):
+            both = "both" if region.law is not None else "neither"
+            what = "must have a cell or a law, one of them, but has"
+            raise file.error(where, f"{what} {both}; write cell: {{}} for one as it comes", point)
+        if region.law is not None:
+            _check_kind(file, point, (*where, "law"), region.law, structure.physics)
+        elif region.cell is not None and region.cell.laws is not None:
+            _check_laws(file, point, (*where, "cell", "laws"), region.cell.laws)
 
 
 def _check_kind(file: StudyFile, point: Point, path: Path, law: Any, physics: str) -> None:
@@ -114,14 +155,27 @@ def walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield from walk(item, (*path, key))
 
 
+def physics_at(study: Study, path: Path) -> str:
+    """Return of which physics what stands at a path is; empty where it is of none."""
+    match path:
+        case ("laws", _, physics, *_):
+            return str(physics)
+        case ("structures", _, "regions", _, "cell", "laws", _, physics, *_):
+            return str(physics)
+        case ("loads", name, *_):
+            return study.loads[str(name)].physics
+        case ("structures", name, *_):
+            return study.structures[str(name)].physics
+    return ""
+
+
 def kind_of(study: Study, path: Path, value: Quantity) -> str:
-    """Return of what kind a quantity is meant to be: of conductivities the physics tells."""
-    if path[0] == "laws" and path[2] in KINDS:
-        return str(path[2])
-    if path[0] == "loads" and path[3:4] in (("gradient",), ("flux",)):
-        kind = f"{study.loads[str(path[1])].physics} {path[3]}"
-        return kind if kind in KINDS else value.kind  # mechanics has no such thing: told later
-    return value.kind
+    """Return of what kind a quantity is meant to be: of what is conducted the physics tells."""
+    family, _, what = value.kind.partition(" ")
+    if family not in CONDUCTIVITIES:
+        return value.kind
+    kind = f"{physics_at(study, path)} {what}".rstrip()
+    return kind if kind in KINDS else value.kind  # mechanics has no such thing: told later
 
 
 def united(study: Study) -> dict[str, bool]:

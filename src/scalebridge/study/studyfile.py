@@ -25,7 +25,7 @@ from scalebridge.study.units import KINDS, Quantity, tell
 from scalebridge.study.yaml12 import dotted
 
 _MOST_POINTS = 10_000
-_SWEPT = ("microstructure", "laws", "cells", "loads")
+_SWEPT = ("microstructure", "laws", "cells", "loads", "structures")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Point:
         Parameters
         ----------
         files : mapping of path in the study to SHA-256
-            Of the image and of tables of load paths.
+            Of images, tables of load paths and meshes.
         """
         told = json.dumps([self.resolved, dict(files), version], ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest()
@@ -386,5 +386,5 @@ def _rename(
         return f"cannot be used: {message.replace('`', '')}", path
     where = names.get(opening[1], (*path, opening[1]))
     if opening[2] is not None:
-        where = (*where, opening[2])
+        where = (*where, *opening[2].split("']['"))
     return message[opening.end() :].replace("`", ""), where

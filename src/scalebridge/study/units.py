@@ -28,10 +28,29 @@ KINDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "diffusion flux": ("mol/m^2/s", "a flux of matter", "2 mol/m^2/s", ()),
     "electric flux": ("A/m^2", "a current density", "3 A/m^2", ("A/cm^2", "A/mm^2")),
     "dielectric flux": ("C/m^2", "an electric displacement", "1 uC/m^2", ()),
+    # Of structures, whose size has nothing to do with that of their cells.
+    "size": ("m", "a length", "10 mm", ("um", "mm", "cm", "inch")),
+    "force": ("N", "a force", "2 kN", ("mN", "MN", "lbf")),
+    "force density": ("N/m^3", "a force by volume", "77 kN/m^3", ("N/mm^3", "MN/m^3")),
+    "conduction value": ("K", "a difference of temperature", "20 K", ("mK",)),
+    "diffusion value": ("mol/m^3", "a concentration", "5 mol/m^3", ("mol/l", "mmol/l")),
+    "electric value": ("V", "a potential", "2 V", ("mV", "kV")),
+    "dielectric value": ("V", "a potential", "2 V", ("mV", "kV")),
+    "conduction source": ("W/m^3", "a heat source", "3 kW/m^3", ("W/cm^3", "MW/m^3")),
+    "diffusion source": ("mol/m^3/s", "a source of matter", "2 mol/m^3/s", ()),
+    "electric source": ("A/m^3", "a source of current", "5 A/m^3", ()),
+    "dielectric source": ("C/m^3", "a charge by volume", "1 uC/m^3", ()),
+    "conduction flow": ("W", "a flow of heat", "5 W", ("mW", "kW")),
+    "diffusion flow": ("mol/s", "a flow of matter", "1 mmol/s", ()),
+    "electric flow": ("A", "a current", "3 A", ("mA", "kA")),
+    "dielectric flow": ("C", "a charge", "1 uC", ("nC",)),
 }
 CONDUCTIVITIES = ("conduction", "diffusion", "electric", "dielectric")
 GRADIENTS = tuple(f"{physics} gradient" for physics in CONDUCTIVITIES)
 FLUXES = tuple(f"{physics} flux" for physics in CONDUCTIVITIES)
+VALUES = tuple(f"{physics} value" for physics in CONDUCTIVITIES)
+SOURCES = tuple(f"{physics} source" for physics in CONDUCTIVITIES)
+FLOWS = tuple(f"{physics} flow" for physics in CONDUCTIVITIES)
 _LARGEST = 1e60
 _UNITED = re.compile(r"\s*([-+]?(?:\.\d+|\d+\.?\d*)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*")
 _UNIT = re.compile(
@@ -123,6 +142,11 @@ def _factor(unit: str, kinds: tuple[str, ...], wanted: str, value: str) -> tuple
     for kind in kinds:
         target = registry.parse_units(KINDS[kind][0])
         if one.is_compatible_with(target):
+            if registry.Quantity(0.0, one.units).to(target).magnitude:
+                raise ValueError(
+                    f"{wanted}, but is {value!r}, which counts from another zero; give "
+                    f"differences in {KINDS[kind][0]}"
+                )
             return float(one.to(target).magnitude), kind
     what = next(
         (f", {KINDS[k][1]}" for k in KINDS if one.is_compatible_with(registry(KINDS[k][0]))), ""

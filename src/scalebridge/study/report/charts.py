@@ -36,10 +36,10 @@ def curve_chart(load: OpenedLoad, turns: Collection[float] = ()) -> Figure:
     views = _views(load, shown)
     traces = [
         {
-            **_line(component, number),
+            **line_of(component, number),
             "x": x,
             "y": y,
-            "customdata": _numbers(load.times / scale_of_part(load, "time").factor),
+            "customdata": digits(load.times / scale_of_part(load, "time").factor),
             "marker": {"size": _marks(load, component, turns)},
             "visible": True if component in load.driven else "legendonly",
             "hovertemplate": f"{text(component)}: %{{x:.6g}}, %{{y:.6g}}<br>"
@@ -49,13 +49,13 @@ def curve_chart(load: OpenedLoad, turns: Collection[float] = ()) -> Figure:
             zip(shown, views[0].across, views[0].up, strict=True)
         )
     ]
-    figure = _figure(traces, *views[0].titles)
-    figure["layout"]["updatemenus"] = [_menu(views)]
+    figure = chart(traces, *views[0].titles)
+    figure["layout"]["updatemenus"] = [menu(views)]
     figure["layout"]["showlegend"] = True
     return figure
 
 
-class _View(NamedTuple):
+class View(NamedTuple):
     """Which columns stand across and up, a list of numbers for each component."""
 
     label: str
@@ -64,18 +64,18 @@ class _View(NamedTuple):
     titles: tuple[str, str]
 
 
-def _views(load: OpenedLoad, shown: Sequence[str]) -> list[_View]:
+def _views(load: OpenedLoad, shown: Sequence[str]) -> list[View]:
     """Return flux over gradient and both over time; first what shows more."""
     time = scale_of_part(load, "time")
-    columns = {"time": [_numbers(load.times / time.factor)] * len(shown)}
+    columns = {"time": [digits(load.times / time.factor)] * len(shown)}
     titles = {"time": f"time{time.brackets}"}
     for name in load.names:
         scale = scale_of_part(load, name)
-        columns[name] = [_numbers(load.columns[f"{name}_{c}"] / scale.factor) for c in shown]
+        columns[name] = [digits(load.columns[f"{name}_{c}"] / scale.factor) for c in shown]
         titles[name] = f"{name}{scale.brackets}"
     gradient, flux = load.names
     views = [
-        _View(f"{up} over {across}", columns[across], columns[up], (titles[across], titles[up]))
+        View(f"{up} over {across}", columns[across], columns[up], (titles[across], titles[up]))
         for up, across in ((flux, gradient), (flux, "time"), (gradient, "time"))
     ]
     return [*views[1:], views[0]] if _is_held(load) else views
@@ -91,12 +91,12 @@ def ledger_chart(load: OpenedLoad, scale: Scale) -> Figure:
         "left over": ledger.imbalance,
     }
     traces = [
-        _line(name, number)
-        | {"x": _numbers(load.times / time.factor), "y": _numbers(values / scale.factor)}
+        line_of(name, number)
+        | {"x": digits(load.times / time.factor), "y": digits(values / scale.factor)}
         | {"mode": "lines", "hovertemplate": f"{name}: %{{y:.6g}}<br>t = %{{x:.6g}}<extra></extra>"}
         for number, (name, values) in enumerate(parts.items())
     ]
-    return _figure(traces, f"time{time.brackets}", f"energy per volume{scale.brackets}")
+    return chart(traces, f"time{time.brackets}", f"energy per volume{scale.brackets}")
 
 
 def scale_of_part(load: OpenedLoad, name: str) -> Scale:
@@ -142,7 +142,8 @@ def _marks(load: OpenedLoad, component: str, turns: Collection[float]) -> list[i
     return [9 if turn else small for turn in large]
 
 
-def _line(name: str, number: int) -> Figure:
+def line_of(name: str, number: int) -> Figure:
+    """Return a trace that still lacks its points, in the colour of its number."""
     colour = COLOURS[number % len(COLOURS)]
     return {
         "type": "scatter",
@@ -152,7 +153,7 @@ def _line(name: str, number: int) -> Figure:
     }
 
 
-def _menu(views: Sequence[_View]) -> Figure:
+def menu(views: Sequence[View]) -> Figure:
     """Return a menu that puts other columns into the same lines."""
     buttons = [
         {
@@ -182,7 +183,8 @@ def _menu(views: Sequence[_View]) -> Figure:
     }
 
 
-def _figure(traces: list[Figure], across: str, up: str) -> Figure:
+def chart(traces: list[Figure], across: str, up: str) -> Figure:
+    """Return traces in a plane with named axes."""
     axis = {
         "gridcolor": "#e8e5dd",
         "zerolinecolor": "#c9c4b8",
@@ -214,6 +216,6 @@ def _figure(traces: list[Figure], across: str, up: str) -> Figure:
     }
 
 
-def _numbers(values: NDArray[Any]) -> list[float | None]:
+def digits(values: NDArray[Any]) -> list[float | None]:
     """Return numbers with the digits that a chart can show; null for NaN."""
     return [float(f"{v:.{_DIGITS}g}") if np.isfinite(v) else None for v in values.tolist()]

@@ -22,6 +22,7 @@ from scalebridge.study.report.words import (
     scale_of,
     symbol,
 )
+from scalebridge.study.structure_columns import curves_of
 
 _MOST_PHASES = 12
 
@@ -133,7 +134,18 @@ def headline_of(run: OpenedRun) -> list[dict[str, Any]]:
             scale = Scale(1.0, "") if name.startswith(_RATIOS) else scale_of(value, result.unit)
             told = number(value / scale.factor, 4, pad=True)
             found.append({"label": label + of, "value": told, "unit": scale.unit})
-    return [*found, *map(_largest_flux, run.loads.values())]
+    structures = (run.summary.get("structures") or {}).items()
+    curved = [_largest_of(name, told) for name, told in structures if told["curves"]]
+    return [*found, *map(_largest_flux, run.loads.values()), *curved]
+
+
+def _largest_of(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the largest force, or what else stands up, of a structure's first curve."""
+    column = curves_of(told)[0][1]
+    value = column.values[np.abs(column.values).argmax()]
+    scale = scale_of(value, column.unit)
+    shown = number(value / scale.factor, 4, pad=True)
+    return {"label": f"largest {column.label}, {name}", "value": shown, "unit": scale.unit}
 
 
 def _largest_flux(load: OpenedLoad) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from scalebridge.study.report import checks, contents, drawings, scenes, scripts
 from scalebridge.study.report.directional import Directional, directional
 from scalebridge.study.report.fields import shown_fields
 from scalebridge.study.report.loads import load_section
+from scalebridge.study.report.structures import structure_section, structures_of
 from scalebridge.study.report.words import (
     Scale,
     anchor,
@@ -54,20 +55,26 @@ def run_page(run: OpenedRun, folder: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     cells = [_cell(run, result, found) for result in run.results.values()]
     loads = [load_section(run, load, found, folder) for load in run.loads.values()]
-    microstructure = _microstructure(run, found)
+    told = structures_of(run)
+    structures = [structure_section(run, n, t, found, folder) for n, t in told.items()]
+    microstructure = _microstructure(run, found) if run.summary.get("image") else None
     library = scripts.library() if found else None
     if found and library is None:
-        for part in [microstructure, *(p for s in [*cells, *loads] for p in s["pictures"])]:
+        sections = [*cells, *loads, *structures]
+        parts = [picture for section in sections for picture in section["pictures"]]
+        for part in [*([microstructure] if microstructure else []), *parts]:
             part["scene"] = None
     return {
+        "kicker": "Homogenisation report" if run.results or not structures else "Structure report",
         "title": run.title or "Results",
         "when": when(run.summary["run"]["finished"]),
         "abstract": abstract(run),
-        "status": status(run, [section["verdict"] for section in [*cells, *loads]]),
+        "status": status(run, [s["verdict"] for s in [*cells, *loads, *structures]]),
         "headline": contents.headline_of(run),
         "microstructure": microstructure,
         "cells": cells,
         "loads": loads,
+        "structures": structures,
         "provenance": provenance(run.provenance, run.summary.get("wall_seconds")),
         "library": library,
         "scenes": scripts.packed_scenes(found) if library else None,
@@ -77,14 +84,15 @@ def run_page(run: OpenedRun, folder: str = "") -> dict[str, Any]:
 
 def abstract(run: OpenedRun) -> str:
     """Say in words what was computed."""
-    image = run.summary["image"]
+    image, followed = run.summary.get("image"), _followed(run)
+    if not image:
+        return f"{followed[:1].upper()}{followed[1:]}." if followed else "Nothing was computed."
     phases = image["phases"]
     kind = "voxels" if len(image["shape"]) == 3 else "pixels"
     parts = [
         f"{name} ({number(100 * told['volume_fraction'], 3)} %)" for name, told in phases.items()
     ]
     of = listed(parts) if len(parts) <= 5 else f"{len(parts)} phases"
-    followed = _followed(run)
     if not run.results:
         done = f"; {followed}." if followed else "; nothing was computed."
         return f"An image of {size(image['shape'])} {kind} of {of}{done}"
@@ -103,10 +111,19 @@ def _noun(result: OpenedTensor) -> str:
 
 
 def _followed(run: OpenedRun) -> str:
-    """Say which load histories were followed; empty without any."""
-    told = [f"{name} ({load.physics}, {load.reached} steps)" for name, load in run.loads.items()]
-    plural = "history" if len(told) == 1 else "histories"
-    return f"load {plural} {listed(told)}" if told else ""
+    """Say which load histories and structures were followed; empty without any."""
+    loads = [f"{name} ({load.physics}, {load.reached} steps)" for name, load in run.loads.items()]
+    structures = [
+        f"{name} ({told['physics']}, {told['counts']['elements']} elements, "
+        f"{told['reached']} {'step' if told['reached'] == 1 else 'steps'})"
+        for name, told in structures_of(run).items()
+    ]
+    found = []
+    if loads:
+        found.append(f"load {'history' if len(loads) == 1 else 'histories'} {listed(loads)}")
+    if structures:
+        found.append(f"structure{'' if len(structures) == 1 else 's'} {listed(structures)}")
+    return "; ".join(found)
 
 
 def _boundaries(run: OpenedRun, result: OpenedTensor) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,8 +67,8 @@ def field_scene(run: OpenedRun, shown: ShownField) -> Figure | None:
         middle = values.shape[axis] // 2
         place = (middle + 0.5) * micro.spacing[axis]
         traces.append(_section(micro, values.take(middle, axis), axis, place, length))
-        traces[-1] |= {"cmin": low, "cmax": high, "colorscale": _scale("inferno")}
-    traces[0] |= {"showscale": True, "colorbar": _bar(shown.scale.unit)}
+        traces[-1] |= {"cmin": low, "cmax": high, "colorscale": colour_scale("inferno")}
+    traces[0] |= {"showscale": True, "colorbar": colour_bar(shown.scale.unit)}
     return _figure(traces, micro, length)
 
 
@@ -79,12 +80,12 @@ def modulus_scene(shape: Directional, scale: Scale) -> Figure | None:
     norm = colour_range(shape, scale)
     surface = {
         "type": "surface",
-        **{name: _array(part) for name, part in zip("xyz", values * shape.directions, strict=True)},
-        "surfacecolor": _array(values),
+        **{name: packed(part) for name, part in zip("xyz", values * shape.directions, strict=True)},
+        "surfacecolor": packed(values),
         "cmin": float(norm.vmin or 0.0),
         "cmax": float(norm.vmax or 1.0),
-        "colorscale": _scale(SURFACE_COLOURS),
-        "colorbar": _bar(f"{shape.letter}{scale.brackets}"),
+        "colorscale": colour_scale(SURFACE_COLOURS),
+        "colorbar": colour_bar(f"{shape.letter}{scale.brackets}"),
         "hoverinfo": "skip",
         "lighting": {"ambient": 0.75, "diffuse": 0.45, "specular": 0.05, "roughness": 0.9},
     }
@@ -124,8 +125,8 @@ def _mesh(name: str, vertices: NDArray[Any], triangles: NDArray[Any], colour: st
         "type": "mesh3d",
         "name": text(name),
         "showlegend": True,
-        **{axis: _array(part) for axis, part in zip("xyz", vertices.T, strict=True)},
-        **{key: _array(part, whole) for key, part in zip("ijk", triangles.T, strict=True)},
+        **{axis: packed(part) for axis, part in zip("xyz", vertices.T, strict=True)},
+        **{key: packed(part, whole) for key, part in zip("ijk", triangles.T, strict=True)},
         "color": colour,
         "flatshading": False,
         "hoverinfo": "name",
@@ -178,8 +179,8 @@ def _section(
     coordinates = {axis: np.full(shown.shape, place), others[0]: first, others[1]: second}
     return {
         "type": "surface",
-        **{"xyz"[a]: _array(c / length.factor) for a, c in coordinates.items()},
-        "surfacecolor": _array(shown),
+        **{"xyz"[a]: packed(c / length.factor) for a, c in coordinates.items()},
+        "surfacecolor": packed(shown),
         "showscale": False,
         "hoverinfo": "skip",
         "lighting": {"ambient": 1.0, "diffuse": 0.0, "specular": 0.0, "fresnel": 0.0},
@@ -188,6 +189,15 @@ def _section(
 
 def _figure(traces: list[Figure], micro: Microstructure | None, scale: Scale) -> Figure:
     """Add the axes and, of an image, its edges."""
+    if micro is None:
+        return framed(traces, "", (1.0, 1.0, 1.0))
+    sides = [float(side / max(micro.extent)) for side in micro.extent]
+    traces = [*traces, _edges(np.array(micro.extent) / scale.factor)]
+    return framed(traces, scale.brackets, sides)
+
+
+def framed(traces: list[Figure], unit: str, sides: Sequence[float]) -> Figure:
+    """Return traces in a space whose axes have a unit and are so long."""
     axis = {
         "showbackground": False,
         "showspikes": False,
@@ -195,13 +205,7 @@ def _figure(traces: list[Figure], micro: Microstructure | None, scale: Scale) ->
         "zerolinecolor": "#d5d1c6",
         "tickfont": {"size": 10, "color": _LINE},
     }
-    named = {f"{a}axis": {**axis, "title": {"text": f"{a}{scale.brackets}"}} for a in "xyz"}
-    if micro is None:
-        named = {f"{a}axis": {**axis, "title": {"text": a}} for a in "xyz"}
-        sides = [1.0, 1.0, 1.0]
-    else:
-        sides = [float(side / max(micro.extent)) for side in micro.extent]
-        traces = [*traces, _edges(np.array(micro.extent) / scale.factor)]
+    named = {f"{a}axis": {**axis, "title": {"text": f"{a}{unit}"}} for a in "xyz"}
     return {
         "data": traces,
         "layout": {
@@ -239,7 +243,8 @@ def _edges(extent: NDArray[Any]) -> Figure:
     }
 
 
-def _bar(title: str) -> dict[str, Any]:
+def colour_bar(title: str) -> dict[str, Any]:
+    """Return a bar that tells the colours."""
     return {
         "title": {"text": text(title), "side": "top"},
         "thickness": 12,
@@ -248,7 +253,8 @@ def _bar(title: str) -> dict[str, Any]:
     }
 
 
-def _scale(name: str) -> list[list[Any]]:
+def colour_scale(name: str) -> list[list[Any]]:
+    """Return a colour map of matplotlib as Plotly takes it."""
     places = np.linspace(0, 1, 16)
     return [[float(p), to_hex(colormaps[name](p))] for p in places]
 
@@ -258,7 +264,7 @@ def text(words: str) -> str:
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _array(values: ArrayLike, kind: Any = np.float32) -> dict[str, Any]:
+def packed(values: ArrayLike, kind: Any = np.float32) -> dict[str, Any]:
     """Return an array as Plotly's typed arrays in base64, which keep pages small."""
     array = np.ascontiguousarray(values, dtype=kind)
     code = {"float32": "f4", "uint16": "u2", "int32": "i4"}[array.dtype.name]

@@ -14,7 +14,10 @@ from scalebridge.study.opened_sweep import OpenedPoint, OpenedSweep, numbers_of
 from scalebridge.study.report import checks, contents, drawings
 from scalebridge.study.report.load_checks import load_checks_of
 from scalebridge.study.report.run_page import provenance, status
+from scalebridge.study.report.structure_checks import structure_checks_of
+from scalebridge.study.report.structures import structures_of
 from scalebridge.study.report.sweep_loads import load_columns, load_plots
+from scalebridge.study.report.sweep_structures import structure_columns, structure_plots
 from scalebridge.study.report.words import (
     Scale,
     listed,
@@ -64,16 +67,17 @@ def sweep_page(sweep: OpenedSweep) -> dict[str, Any]:
         _point(sweep, point, run, main, pictured=len(runs) <= _MOST_PICTURES)
         for point, run in zip(sweep.points, runs, strict=True)
     ]
-    loads = load_columns(runs)
+    loads = [*load_columns(runs), *structure_columns(runs)]
     for row, point in enumerate(points):
         point["values"] += [column["values"][row] for column in loads]
     title = known.title if known is not None else "Sweep"
+    names = [point["told"] for point in points]
     return {
         "title": title,
         "when": when(known.summary["run"]["finished"]) if known is not None else "",
         "abstract": _abstract(sweep, known),
         "status": _status(sweep, points),
-        "plots": [*_plots(sweep, known), *load_plots(runs, [point["told"] for point in points])],
+        "plots": [*_plots(sweep, known), *load_plots(runs, names), *structure_plots(runs, names)],
         "columns": [
             {"cell": "", "name": "Point", "unit": ""},
             *({"cell": "", "name": _short(sweep, name), "unit": ""} for name in sweep.parameters),
@@ -105,6 +109,9 @@ def _abstract(sweep: OpenedSweep, known: OpenedRun | None) -> str:
     loads = list(known.loads) if known is not None else []
     plural = "history" if len(loads) == 1 else "histories"
     told += f"; load {plural} {listed(loads)}" if loads else ""
+    structures = list(structures_of(known)) if known is not None else []
+    plural = "structure" if len(structures) == 1 else "structures"
+    told += f"; {plural} {listed(structures)}" if structures else ""
     done = len(sweep.points)
     count = done if done == sweep.count else f"{done} of {sweep.count}"
     return f"A sweep over {names}: {count} points{told}."
@@ -168,6 +175,7 @@ def _point(
         return found | {"warnings": gone, "cells": [], "picture": "", "verdict": checks.LOOK}
     verdicts = [checks.worst_of(checks.checks_of(run, r)) for r in run.results.values()]
     verdicts += [checks.worst_of(load_checks_of(run, load)) for load in run.loads.values()]
+    verdicts += [checks.worst_of(structure_checks_of(t)) for t in structures_of(run).values()]
     return found | {
         "warnings": list(run.warnings),
         "verdict": status(run, verdicts)["verdict"],
