@@ -276,6 +276,21 @@ def test_tangents_by_perturbation_lead_to_the_same_solution() -> None:
     assert np.abs(tangents[2] - tangents[0]).max() < 1e-2 * scale
 
 
+def test_the_initial_tangent_leads_there_slowly() -> None:
+    """Linear convergence, at a rate that settles, to the same solution."""
+    cell = composite(plane="strain")
+    exact, initial = (
+        sheet(cell, tangent=tangent).solve([0.0, 1.0], tolerance=1e-8, newton_iterations=60)
+        for tangent in ("exact", "initial")
+    )
+    assert np.abs(initial.field - exact.field).max() < 1e-6 * np.abs(exact.field).max()
+    residuals = [line.residual for line in initial.iterations[1][0]]
+    assert len(residuals) > 2 * len(exact.iterations[1][0])
+    rates = np.divide(residuals[-4:], residuals[-5:-1])
+    assert np.all((rates > 0.05) & (rates < 0.95))
+    assert np.ptp(rates) < 0.2
+
+
 @pytest.mark.slow
 def test_three_levels() -> None:
     grain = homogeneous(SOFT, plane="strain", tolerance=1e-10)

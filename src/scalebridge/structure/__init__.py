@@ -1,6 +1,7 @@
 """The macroscopic problem: bodies on finite element meshes, whose law may be a Cell (FE²)."""
 
 from scalebridge import _runtime as _runtime
+from scalebridge.structure.alike_points import Sharing
 from scalebridge.structure.criteria import Criterion, MaxPrincipal, VonMises
 from scalebridge.structure.dask_workers import DaskWorkers
 from scalebridge.structure.hashin import Hashin
@@ -31,6 +32,7 @@ __all__ = [
     "MaxPrincipal",
     "MpiWorkers",
     "Puck",
+    "Sharing",
     "Solution",
     "StepProgress",
     "Strength",

@@ -11,7 +11,7 @@ from scalebridge.cell import nonlinear
 from scalebridge.cell.batch import Batch, Virgin, guess_from, respond_batch, virgin
 from scalebridge.cell.cell import Cell
 from scalebridge.structure.answers import Answers, Points, Question
-from scalebridge.structure.transforms import apply, condense, gradient_turns
+from scalebridge.structure.transforms import apply, condense, gradient_turns, turn_back
 
 #: How the tangents of cells are found: by the implicit function theorem, by central differences
 #: ("perturbation"), by forward differences, or not at all: "initial" is that of the virgin cell.
@@ -114,10 +114,7 @@ class CellPoints(Points):
             if self.free.any():
                 slopes = condense(np.asarray(slopes), self.free)
         if self.turns is not None:
-            back = np.swapaxes(self.turns, -1, -2)
-            flux = apply(back, flux)
-            slopes = None if slopes is None else back @ slopes @ self.turns
-            seen = None if seen is None else apply(back, seen)
+            flux, slopes, seen = turn_back(self.turns, flux, slopes, seen)
         return Answers(
             flux,
             slopes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -68,6 +69,7 @@ class DaskWorkers(Workers):
                 n_workers=count or os.cpu_count() or 1,
                 threads_per_worker=1,
                 memory_limit=0,
+                silence_logs=logging.ERROR,
                 dashboard_address=None,
             )
             self.client = distributed.Client(self._cluster, set_as_default=False)

@@ -50,6 +50,18 @@ def complete(moduli: np.ndarray, free: np.ndarray) -> np.ndarray:
     return found
 
 
+def turn_back(
+    turns: np.ndarray, flux: np.ndarray, tangents: np.ndarray | None, gradient: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return what points answer in the axes of the material in those of the structure."""
+    back = np.swapaxes(turns, -1, -2)
+    return (
+        apply(back, flux),
+        None if tangents is None else back @ tangents @ turns,
+        None if gradient is None else apply(back, gradient),
+    )
+
+
 def apply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Return the products of matrices, or of one, with vectors."""
     if matrices.ndim == 2:  # one for all: a single product

@@ -13,6 +13,7 @@ from scalebridge import laws, structure
 from scalebridge.cell import Cell
 from scalebridge.errors import InputError
 from scalebridge.structure import Structure, Table
+from scalebridge.structure.alike_points import check_alike, share
 from scalebridge.study.build_laws import law_of, plain_values, rotation_of
 from scalebridge.study.build_loads import kept_rows, steps_of, turning_points
 from scalebridge.study.build_matter import Matter
@@ -88,6 +89,8 @@ class _Builder:
                 linear_solver=spec.linear_solver,
                 tangent=spec.tangent,
             )
+            if spec.alike is not None:
+                share(made.balance, check_alike(spec.alike, None))
         return StructureRequest(
             name=str(self.key[1]),
             structure=made,
@@ -99,6 +102,7 @@ class _Builder:
             keep=kept_rows(spec.fields, times, self.fault),
             localize=self._localized(made),
             hardest=0 if spec.localize is None else spec.localize.hardest,
+            alike=spec.alike,
         )
 
     def _times(self) -> np.ndarray:

@@ -51,7 +51,8 @@ class Iterations:
             f"{where}{f' (substep {self._substep})' if self._substep > 1 else ''}",
             f"iteration {event.iteration}, {balance}",
         ]
-        parts += [f"slowest cell {line.work} iterations"] if line.work else []
+        where = f" in element {line.element}" if line.element >= 0 else ""
+        parts += [f"slowest cell {line.work} iterations{where}"] if line.work else []
         return ", ".join([*parts, *filter(None, [tell_left(self._left.update(row))])])
 
 
@@ -97,6 +98,15 @@ def show_structures(out: Console, structures: Mapping[str, Mapping[str, Any]]) -
             style="dim",
         )
         out.print(f"  {_cost(told)}", style="dim")
+        for region, shared in told["sharing"].items():
+            out.print(
+                f"  {region}: {shared['points']} points shared {shared['groups']} solves, "
+                f"flux error {_number(shared['error'])}",
+                style="dim",
+            )
+        predicted = _predicted(told)
+        if predicted:
+            out.print(f"  {predicted}", style="dim")
         if told["message"]:
             out.print(f"  {told['message']}", style="red", soft_wrap=True)
 
@@ -122,6 +132,14 @@ def _kind(told: Mapping[str, Any], column: str) -> str:
     if what == "flow":
         return "flow"
     return "force" if owner in told["supports"] and len(what) == 1 else "field"
+
+
+def _predicted(told: Mapping[str, Any]) -> str:
+    """Say what the structure was to cost, if that was asked for, and what it did."""
+    for term in (told.get("cost") or {"terms": ()})["terms"]:
+        if term["name"] == "all but first calls" and term["predicted"]:
+            return f"predicted {term['predicted']:.3g} s, took {term['measured']:.3g} s"
+    return ""
 
 
 def _cost(told: Mapping[str, Any]) -> str:

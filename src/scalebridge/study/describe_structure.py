@@ -45,7 +45,8 @@ def describe_structure(
         ``stored``, ``dissipated``, ``imbalance``; ``final`` and ``peak``, column → the last value
         and that of the largest magnitude, of reactions and points; ``kept``, the rows whose fields
         are stored; ``localized`` and ``hardest``, points whose cells are stored, and those that
-        took most iterations; ``timings`` [s]; ``wall_seconds``.
+        took most iterations; ``sharing``, where points share solves: how many, in
+        how many groups, and the largest error; ``timings`` [s]; ``wall_seconds``.
     """
     built, table = request.structure, columns_of(solution, request)
     ends = [column for column in table if "." in column]  # what belongs to a part of the body
@@ -84,6 +85,10 @@ def describe_structure(
                 {**one._asdict(), "place": solution.space.points[one.element, one.point]}
                 for one in hardest(solution, _HARDEST)
             ],
+            "sharing": {
+                name: {"points": one.points, "groups": one.groups[-1], "error": one.error.max()}
+                for name, one in solution.sharing.items()
+            },
             "timings": dict(solution.timings or {}),
             "wall_seconds": seconds,
         }

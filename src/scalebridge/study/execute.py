@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,6 +17,7 @@ from scalebridge.study.job import Observer, goals_of
 from scalebridge.study.load_files import bytes_of, checkpoint_of, write_load
 from scalebridge.study.local_fields import local_fields
 from scalebridge.study.plan import Plan, Request, StructureRequest
+from scalebridge.study.structure_checkpoint import StructureCheckpoint
 from scalebridge.study.structure_files import bytes_of_structures, folder_of, write_structure
 from scalebridge.study.summary import (
     describe_bounds,
@@ -72,6 +72,7 @@ def execute(
     """
     observer = observer or Observer()
     micro = plan.microstructure
+    _check(plan, workers)
     writable_folder(plan.out, room(plan))
     cells = {name: request.cell for name, request in plan.requests.items()}
     cells |= {name: request.cell for name, request in plan.loads.items()}
@@ -117,6 +118,15 @@ def execute(
     return {**summary, "files": files.names, "write_errors": files.errors}
 
 
+def _check(plan: Plan, workers: Workers | None) -> None:
+    """Refuse what no worker can do."""
+    from scalebridge.structure.alike_points import check_alike
+
+    for part in plan.structures.values():
+        if part.alike is not None:
+            check_alike(part.alike, workers)
+
+
 def room(plan: Plan) -> int:
     """Return the bytes that the results will take, labels uncompressed."""
     micro, others = plan.microstructure, bytes_of_structures(plan) + 4_000_000
@@ -136,7 +146,7 @@ def remove_checkpoints(plan: Plan) -> None:
     for name in plan.loads:
         checkpoint_of(plan, name).unlink(missing_ok=True)
     for name in plan.structures:
-        shutil.rmtree(folder_of(plan, name), ignore_errors=True)
+        StructureCheckpoint(folder_of(plan, name)).remove()
 
 
 def _work(plan: Plan) -> dict[str, float]:

@@ -112,6 +112,8 @@ class StructureRequest:
         Elements and their points whose cells are written.
     hardest : int
         How many more cells are: those with the most iterations.
+    alike : float or None
+        As in `scalebridge.Structure.solve`.
     """
 
     name: str
@@ -124,6 +126,7 @@ class StructureRequest:
     keep: tuple[int, ...]
     localize: tuple[tuple[int, int], ...] = ()
     hardest: int = 0
+    alike: float | None = None
 
 
 @dataclass(frozen=True)

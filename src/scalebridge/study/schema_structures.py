@@ -130,6 +130,7 @@ class StructureSpec(Part):
     max_newton: p.Count = 15
     cuts: p.Whole = 6
     linear_solver: Literal["auto", "direct", "multigrid", "pardiso"] = "auto"
-    tangent: Literal["exact", "perturbation", "forward"] = "exact"
+    tangent: Literal["exact", "perturbation", "forward", "initial"] = "exact"
+    alike: p.Number | None = None
     fields: p.Rows = "last"
     localize: LocalizeSpec | None = None

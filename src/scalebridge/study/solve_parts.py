@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from functools import partial
@@ -49,9 +48,10 @@ class Solved(NamedTuple):
 def solve_parts(
     plan: Plan, observer: Observer, workers: Workers | None = None, predict: bool = False
 ) -> tuple[dict[str, Solved], bool]:
-    """Solve one structure after another; on Ctrl-C return what there is, and True.
+    """Solve one structure after another; where it stops early return what there is, and True.
 
-    With `predict` the cost of each is predicted first.
+    It stops at Ctrl-C, and when all workers are lost. With `predict` the cost of
+    each is predicted first.
     """
     found: dict[str, Solved] = {}
     for name, request in plan.structures.items():
@@ -66,7 +66,8 @@ def solve_parts(
         except KeyboardInterrupt as stop:
             solution, stopped = getattr(stop, "partial", None), True
         except WorkersLostError as lost:
-            solution = lost.partial  # type: ignore[assignment]
+            observer.warned(f"{name} stopped: {lost}")
+            solution, stopped = lost.partial, True  # type: ignore[assignment]
         finally:
             observer.finished(name)
         if solution is not None:
@@ -100,7 +101,7 @@ class _Saved:
         if self._workers is not None:
             self._workers.barrier()
         if self._workers is None or self._workers.rank == 0:
-            shutil.rmtree(self._kept.folder)
+            self._kept.remove()
         if self._workers is not None:
             self._workers.barrier()
 
@@ -125,6 +126,7 @@ def _solve(plan: Plan, name: str, observer: Observer, workers: Workers | None) -
         progress=partial(observer.iterated, name),
         checkpoint=saved,
         workers=workers,
+        alike=request.alike,
         throw=False,
     )
 
