@@ -379,6 +379,10 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
         ("{cell: {}}", "{cell: {}, law: {type: isotropic, E: 1 Pa, nu: 0}}"),
         "structures.strip.regions.body must have a cell or a law, one of them, but has both",
     ),
+    "alike": (
+        ("steps: [2, 1]", "steps: [2, 1]\n    alike: 2"),
+        "structures.strip.alike must lie between 0 and 1, but is 2.0; try 0.01, or leave it out",
+    ),
     "neither": (("{cell: {}}", "{}"), "regions.body must have a cell or a law, one of them, but"),
     "law of the wrong physics": (
         ("{cell: {}}", "{law: {type: conduction, k: 1}}"),
@@ -390,7 +394,7 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "plane": (
         ("    plane: strain\n", ""),
-        "structures.strip.plane must be 'strain', 'stress' or 'generalized' for mechanics on a 2D",
+        "structures.strip.plane must be strain, stress or axisymmetric in 2D mechanics, but is",
     ),
     "plane of a body of laws": (
         ("plane: strain", "plane: strian"),
@@ -617,6 +621,18 @@ def test_ctrl_c_keeps_what_there_is_and_resume_goes_on(
     assert set(steps) == {3}
     assert not (out / "structure_strip.checkpoint").exists()
     assert command("resume", out, "--quiet").err == "nothing was left to do\n"
+
+
+def test_points_that_are_alike_share_solves(study: Path) -> None:
+    seen = command("run", changed(study, ("steps: [2, 1]", "steps: 1\n    alike: 0.5")))
+    assert seen.code == 0, seen
+    assert "body: 8 points shared" in seen.out
+    told = json.loads((study.parent / "out" / "summary.json").read_text())
+    sharing = told["structures"]["strip"]["sharing"]["body"]
+    assert 1 <= sharing["groups"] < sharing["points"] == 8
+    assert 0 < sharing["error"] < 0.5
+    again = the_one_error(command("run", study, "--workers", "1", "--quiet"))
+    assert "`alike` and `workers` exclude each other" in again
 
 
 def test_a_fresh_run_begins_anew_and_so_does_another_problem(

@@ -23,7 +23,7 @@ epoxy = sb.laws.J2Plasticity(
     E=3.5e3, nu=0.35, yield_stress=60.0, hardening=sb.laws.LinearHardening(200.0)
 )  # MPa
 glass = sb.laws.IsotropicElastic(E=72e3, nu=0.22)
-cell = sb.Cell(image, {"epoxy": epoxy, "glass": glass}, plane="strain")
+cell = sb.Cell(image, {"epoxy": epoxy, "glass": glass}, plane="strain", element="full")
 plate = sb.Structure(
     sb.structure.plate_with_hole(1.0, 3.0, n_around=12, n_radial=8),
     {"body": cell},

@@ -17,7 +17,6 @@ from scalebridge.structure.transforms import apply, condense, gradient_turns, tu
 #: ("perturbation"), by forward differences, or not at all: "initial" is that of the virgin cell.
 TANGENTS = ("exact", "perturbation", "forward", "initial")
 _STEP = 1e-4  # of the gradient, in differences
-_SAME = 1e-12  # steps that differ by rounding only
 _PERTURBED = 1e-9  # micro tolerance that differences need
 
 
@@ -51,8 +50,9 @@ class CellPoints(Points):
 
     def _virgin(self, dt: float) -> Virgin:
         """Return the virgin cell, linearised."""
+        dt = float(f"{dt:.13g}")  # steps that differ by rounding share it, whichever came first
         for known in self._linearised:
-            if abs(float(known.dt) - dt) <= _SAME * dt:
+            if float(known.dt) == dt:
                 return known
         equations = nonlinear.prepare(self.cell)
         before = nonlinear.virgin(equations, self.kinematics)

@@ -70,7 +70,7 @@ class DaskWorkers(Workers):
                 threads_per_worker=1,
                 memory_limit=0,
                 silence_logs=logging.ERROR,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # None takes port 8787, and warns if it is taken
             )
             self.client = distributed.Client(self._cluster, set_as_default=False)
 

@@ -67,7 +67,8 @@ def march(
     begun = time.perf_counter()
     if alike is not None:
         balance = share(balance, alike)
-    options = repr((tolerance, newton_iterations, cuts, sorted(rows), workers is not None, alike))
+    numbers = (float(tolerance), int(newton_iterations), int(cuts), sorted(rows))
+    options = repr((physics, plane, *numbers, workers is not None, alike))
     saved = None if checkpoint is None else checkpoint.restore(balance, moments, options)
     run = _Run(balance, moments, physics, plane, rows, progress, workers, begun)
     if saved is None:

@@ -120,7 +120,7 @@ class Saved(NamedTuple):
 
 
 class Saves(Protocol):
-    """Where a solve is saved as it goes on, such as `scalebridge.SolutionCheckpoint`."""
+    """Where a solve is saved as it goes on, such as `scalebridge.StructureCheckpoint`."""
 
     def restore(self, balance: Balance, times: np.ndarray, options: str) -> Saved | None:
         """Return what was saved of this very problem, if anything."""

@@ -52,7 +52,8 @@ class Solution:
         Empty, or what went wrong and what to do about it.
     timings : dict of str to float [s]
         "micro", "assembly" and "linear" for the answers of the points, for nodal forces and
-        stiffness, and for the linear equations; "total".
+        stiffness, and for the linear equations; "compiling" for the first calls of all of them;
+        "total".
     work_of_points : mapping of region to (element, point) int
         Iterations of the micro problems, of all steps.
     calls : tuple of Call

@@ -203,7 +203,7 @@ class Structure:
             A step may be cut down to 2^-cuts of its length.
         progress : callable, optional
             Called with a `StepProgress` after each iteration.
-        checkpoint : SolutionCheckpoint, optional
+        checkpoint : StructureCheckpoint, optional
             Each row is saved there, and what is there already of this very problem is not
             solved again; the result is the same to the last bit.
         workers : DaskWorkers or MpiWorkers, optional

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from scalebridge.study.yaml12 import Path as Key
 
+_MECHANICS = ("elasticity", "finite_strain")
+
 
 def structure_request(
     file: StudyFile, point: Point, name: str, matters: Mapping[str, Matter]
@@ -67,6 +69,9 @@ class _Builder:
             raise self.fault(("tolerance",), what)
         times = self._times()
         mesh, points = self._mesh()
+        if spec.physics in _MECHANICS and mesh.dim() == 2 and spec.plane is None:
+            what = "must be strain, stress or axisymmetric in 2D mechanics, but is missing"
+            raise self.fault(("plane",), what)
         supports, loads = self._supports(), self._loads()
         found = {region: self._law(region, mesh, matters.get(region)) for region in spec.regions}
         turns = {}
@@ -137,6 +142,9 @@ class _Builder:
         if spec.cell is None:
             return law_of(self.file, self.point, spec.law, (*key, "law"))
         assert matter is not None
+        if matter.micro.dim < mesh.dim():
+            what = "must be of a 3D image where the mesh is 3D, but that of this cell is 2D"
+            raise self.fault(("regions", region, "cell"), what)
         names = {"laws": matter.key, "orientation": matter.key, "plane": (*self.key, "plane")}
         found = matter.laws(self.spec.physics)
         with self.file.at((*key, "cell"), self.point, names):
@@ -155,7 +163,7 @@ class _Builder:
 
     def _plane(self, matter: Matter, mesh: skfem.Mesh) -> str | None:
         """Return the plane state of a cell: a 2D one shares that of the structure."""
-        mechanics = self.spec.physics in ("elasticity", "finite_strain")
+        mechanics = self.spec.physics in _MECHANICS
         if not mechanics or matter.micro.dim == 3 or mesh.dim() == 3:
             return None
         return "generalized" if self.spec.plane == "axisymmetric" else self.spec.plane
@@ -226,7 +234,7 @@ class _Builder:
 
         found = {"time": "s"} if unit("time") else {}
         found |= {"length": "m"} if unit("size") else {}
-        if physics in ("elasticity", "finite_strain"):
+        if physics in _MECHANICS:
             found |= {"field": "m"} if unit("size") else {}
             found |= {"flux": "Pa"} if unit("stress") else {}
             found |= {"force": "N", "energy": "J"} if unit("size", "stress") else {}

@@ -105,7 +105,7 @@ def describe_cell(digest: Any, cell: Cell) -> None:
     """Add all that a cell's response depends on to a hash."""
     micro = cell.microstructure
     words = (micro.shape, micro.spacing, micro.names, cell.boundary, cell.element, cell.plane)
-    digest.update(repr((words, cell.laws)).encode())
+    digest.update(repr((words, cell.tolerance, cell.laws)).encode())
     update(digest, micro.labels, *jax.tree.leaves((cell.laws, cell.rotations)))
 
 

@@ -200,7 +200,8 @@ class _Run:
         for point in self.file.points:
             if point.number in numbers:
                 workers.barrier()  # what is stale has been removed
-                solve_parts(self._plan(point), Observer(), workers)
+                if solve_parts(self._plan(point), Observer(), workers)[1]:
+                    break
         return {}
 
     def _solve(

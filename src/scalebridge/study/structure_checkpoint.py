@@ -118,7 +118,7 @@ class StructureCheckpoint:
         told = {"format": _FORMAT, "version": __version__, "problem": self._problem}
         write_json(self._latest, {**told, "row": row.number, "states": names})
         for old in self.folder.glob("state-*.npz"):
-            if old.name not in names:
+            if old.name < f"state-{row.number:06d}":  # other ranks may be a row ahead
                 old.unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -152,6 +152,10 @@ def fingerprint(balance: Balance, times: np.ndarray, options: str) -> str:
     arrays(balance.supports.fixed, balance.supports.master)
     if balance.supports.oblique is not None:
         arrays(balance.supports.oblique.nodes, balance.supports.oblique.projectors)
+    digest.update(repr([(one.name, one.kind) for one in balance.loads.loads]).encode())
+    for one in balance.supports.held:
+        digest.update(repr((one.name, one.component)).encode())
+        arrays(one.nodes)
     for t in times:
         share = (t - start) / span
         arrays(balance.supports.values(space, t, share))

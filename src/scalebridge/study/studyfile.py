@@ -125,7 +125,7 @@ class StudyFile:
             yield
         except (ScalebridgeError, MemoryError) as error:
             if isinstance(error, MemoryError):
-                error = InputError("needs more memory than there is; make the image smaller")
+                error = InputError("needs more memory than there is; make image or mesh smaller")
             told, where = _rename(str(error), path, names or {})
             raise self.error(where, told, point) from error
 

@@ -35,7 +35,7 @@ def team(words: str | None) -> Iterator[Workers | None]:
     workers: Workers
     if words == "mpi":
         workers = MpiWorkers()
-    elif words.isdigit() and int(words):
+    elif words.isdecimal() and int(words):
         workers = DaskWorkers(int(words))
     elif "://" in words:
         workers = DaskWorkers(address=words)
