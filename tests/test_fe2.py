@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -237,7 +238,14 @@ def test_localised_fields_average_to_the_point() -> None:
     for given, message in [
         ({"elements": [(9, 0)]}, "pairs of an element"),
         ({"elements": [(0.5, 0)]}, "pairs of an element"),
+        ({"elements": [(0, 0), (1,)]}, "pairs of an element"),
         ({"points": [(0.0, 0.0, 0.0)]}, "coordinates"),
+        (
+            {"points": [(1.0, 0.5), (50.0, 50.0)]},
+            r"points\[1\]` must lie in the body, .* \(0, 0\) to \(2, 1\), but is \(50, 50\)",
+        ),
+        ({"elements": [(0, 0)], "row": 4}, "`row` must be a row of the 4 that were reached"),
+        ({"elements": [(0, 0)], "row": 2}, "kept are rows none, watched points none"),
         ({}, "must be given"),
     ]:
         with pytest.raises(sb.InputError, match=message):
@@ -248,12 +256,41 @@ def test_localised_fields_average_to_the_point() -> None:
         sb.localize(sheet(HARD).solve(), elements=[(0, 0)])
 
 
+def test_points_that_are_watched_are_localised_at_the_rows_kept(tmp_path: Path) -> None:
+    part, saved = sheet(composite(plane="strain")), sb.StructureCheckpoint(tmp_path / "saved")
+    options: dict[str, Any] = {"keep": [0, 2], "watch": [(1, 2)], "checkpoint": saved}
+    solution = part.solve(TIMES, tolerance=1e-9, **options)
+    chosen: dict[str, Any] = {"elements": [(1, 2)]}
+    one = sb.localize(solution, **chosen, row=2)[0]
+    assert one.time == TIMES[2]
+    stopped = sheet(composite(plane="strain"), pull=0.004 * TIMES[2])
+    other = sb.localize(stopped.solve(TIMES[:3], tolerance=1e-9), **chosen)[0]
+    assert np.nanmax(other.fields["plastic_strain"]) > 1e-5
+    for name, field in other.fields.items():
+        np.testing.assert_allclose(
+            one.fields[name], field, rtol=1e-6, atol=1e-8 * np.nanmax(np.abs(field))
+        )
+    assert not sb.localize(solution, **chosen, row=0)[0].fields["stress"].any()
+    again = part.solve(TIMES, tolerance=1e-9, **options)  # of what was saved
+    for name, field in sb.localize(again, **chosen, row=2)[0].fields.items():
+        np.testing.assert_array_equal(field, one.fields[name])
+    with pytest.raises(sb.InputError, match="another problem"):
+        part.solve(TIMES, tolerance=1e-9, **{**options, "watch": [(1, 3)]})
+    with pytest.raises(sb.InputError, match=r"rows 0, 2, watched points \(1, 2\); solve with"):
+        sb.localize(solution, **chosen, row=1)
+    with pytest.raises(sb.InputError, match="`watch` must be pairs of an element below 2"):
+        part.solve(TIMES, watch=[(2, 0)])
+    with pytest.raises(sb.InputError, match="`watch` must lie where the law is a cell"):
+        sheet(HARD).solve(watch=[(0, 0)])
+
+
 def test_localised_fields_of_a_linear_cell() -> None:
     laws = {"soft": sb.laws.IsotropicElastic(E=70e3, nu=0.33), "hard": HARD}
     solution = sheet(composite(laws, plane="strain")).solve(tolerance=1e-10)
     one = sb.localize(solution, elements=[(0, 1)])[0]
     own = solution.fields[1]["body"]["flux"][0, 1]
     np.testing.assert_allclose(one.fields["stress"].mean(axis=(1, 2)), own, rtol=1e-6)
+    assert not sb.localize(solution, elements=[(0, 1)], row=0)[0].fields["stress"].any()
 
 
 def test_tangents_by_perturbation_lead_to_the_same_solution() -> None:

@@ -328,11 +328,13 @@ def test_what_is_no_folder_of_results_is_refused(tmp_path: Path) -> None:
 def test_half_written_folders_are_refused_with_the_way_out(copied: Path) -> None:
     summary = (copied / "summary.json").read_bytes()
     (copied / "summary.json").unlink()
-    refused(copied, "no summary.json", "has not finished", "run it again")
+    refused(copied, "no summary.json", "has not finished", f"`scalebridge resume {copied}`")
     assert sb.open(copied / "results.vtkhdf").title == "A laminate"
     (copied / "results.vtkhdf").unlink()
-    refused(copied, "no summary.json", "has not finished", "run it again")
+    refused(copied, "no summary.json", "has not finished", f"`scalebridge resume {copied}`")
     (copied / "point-001").mkdir()
+    refused(copied, "no point is done", "scalebridge resume")
+    (copied / "study.json").unlink()
     refused(copied, "no point is done", "--resume")
     (copied / "summary.json").write_bytes(summary)
     run = sb.open(copied)
@@ -345,7 +347,7 @@ def test_files_of_different_runs_are_refused(copied: Path) -> None:
     summary = json.loads((copied / "summary.json").read_text())
     summary["wall_seconds"] += 1
     (copied / "summary.json").write_text(json.dumps(summary))
-    refused(copied, "different runs", "run it again")
+    refused(copied, "different runs", "go on with `scalebridge resume")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])

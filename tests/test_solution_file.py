@@ -62,6 +62,12 @@ def test_grid_and_time_steps_come_back(mesh: Any, size: float, order: int, tmp_p
     stress = np.eye(6)[0]
     stress[2] = np.nan if mesh.dim() == 2 else 0.0  # plane strain
     np.testing.assert_allclose(grid["stress"], np.tile(stress, (grid.n_cells, 1)), atol=1e-9)
+    assert not grid["micro_work"].any()  # no micro problems
+    if mesh.dim() == 3:
+        np.testing.assert_allclose(grid["von_mises"], 1.0, rtol=1e-9)
+        assert np.isnan(read(path, 0)["von_mises"]).all()
+    else:
+        assert "von_mises" not in grid.array_names
     half = read(path, 1)
     np.testing.assert_allclose(half["displacement"], grid["displacement"] / 3, atol=1e-9)
     np.testing.assert_allclose(half["energy"], grid["energy"] / 9, atol=1e-9)

@@ -157,14 +157,32 @@ def test_the_page_tells_the_structure(plate: Path, told: dict, tmp_path: Path) -
     assert all((tmp_path / link).exists() for link in links)
 
 
-def test_cost_is_told_term_by_term(changed: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(
+    ("predicted", "head", "row"),
+    [
+        (12.0, ["Predicted", "Measured", "Predicted / measured"], ["12", "8", "1.5", "s"]),
+        (None, ["Measured"], ["8", "s"]),
+    ],
+)
+def test_cost_is_told_term_by_term(
+    predicted: float | None, head: list[str], row: list[str], changed: Callable[..., Path]
+) -> None:
     terms = [
-        {"name": "micro problems", "predicted": 12.0, "measured": 8.0, "unit": "s"},
-        {"name": "memory", "predicted": 3e6, "measured": None, "unit": "B"},
+        {"name": "micro problems", "predicted": predicted, "measured": 8.0, "unit": "s"},
+        {"name": "a tangent", "predicted": predicted, "measured": None, "unit": "s"},
     ]
     page = Page(write_report(changed(cost={"terms": terms})))
-    assert page.row("micro problems")[1:] == ["12", "8", "1.5", "s"]
-    assert page.row("memory")[3] == "–"
+    assert page.row("Term")[1:] == [*head, "Unit"]
+    assert page.row("micro problems")[1:] == row
+    assert page.row("a tangent")[-2] == "–"
+
+
+def test_a_page_of_conduction_speaks_of_no_work(changed: Callable[..., Path]) -> None:
+    folder = changed(physics="conduction", localized=[])
+    (folder / "structure_plate.vtkhdf").unlink()
+    page = write_report(folder)
+    assert "have done the work" not in Page(page).seen
+    assert set(scenes_of(page)) == {"curve-plate"}
 
 
 def test_a_structure_that_never_left_rest_has_a_page(
@@ -194,12 +212,13 @@ def test_a_sweep_has_ends_and_curves_of_structures(beams: Path) -> None:
     assert "structure beam" in page.seen
     assert value(page.row("1")[2]) == pytest.approx(40.0)  # mm, of 4 m under 1 %
     assert value(page.row("2")[2]) == pytest.approx(20.0)
-    alt = "beam: displacement of right along x over time of several points"
+    alt = "beam: load on right along x over displacement of right along x of several points"
     assert alt in [a["alt"] for a in page.all("img")]
     own = Page(write_report(beams / "point-001"))
     assert "Microstructure" not in own.seen
     assert "Structure beam (elasticity, 4 elements, 2 steps)." in own.seen
     assert own.row("force on left along y")[1:3] == ["0", "0"]  # round-off
+    assert own.row("load on right along x")[1:] == ["1", "1", "MN"]
     assert not any("micro" in cell.lower() for row in own.rows for cell in row)
 
 
@@ -217,6 +236,8 @@ def test_the_body_lives_in_a_browser(plate: Path, tmp_path: Path) -> None:
 
 # ---- evidence
 
+SHARED = {"points": 8, "groups": 2}
+
 
 def test_the_evidence_of_a_structure_is_good(told: dict) -> None:
     quadratic = [[r, 1e-7, 9] for r in (0.05, 2.5e-3, 6e-6, 4e-11)]
@@ -231,6 +252,10 @@ def test_the_evidence_of_a_structure_is_good(told: dict) -> None:
         ({"reached": 2}, {}, "Convergence", "bad"),
         ({}, {"dissipated": -1.0}, "Dissipation never decreases", "bad"),
         ({}, {"work": 1.2}, "Work = stored + dissipated", "look"),
+        ({}, {"work": 1.2, "dissipated": 0.0}, "Work = stored + dissipated", "neutral"),
+        ({"sharing": {"body": SHARED | {"error": 0.04}}}, {}, "Shared solves in body", "good"),
+        ({"sharing": {"body": SHARED | {"error": 0.2}}}, {}, "Shared solves in body", "look"),
+        ({"sharing": {"body": SHARED | {"error": None}}}, {}, "Shared solves in body", "look"),
         (
             {"residuals": [[[[0.1 / 4**i, 0.0, 9] for i in range(9)]]]},
             {},
@@ -239,13 +264,18 @@ def test_the_evidence_of_a_structure_is_good(told: dict) -> None:
         ),
     ],
 )
-def test_bad_evidence_is_marked(
+def test_evidence_is_marked(
     other: dict, columns: dict, name: str, verdict: str, told: dict
 ) -> None:
     table = told["table"]
     spoilt = {key: [factor * v for v in table[key]] for key, factor in columns.items()}
     found = structure_checks_of(told | other | {"table": table | spoilt})
     assert next(check.verdict for check in found if check.name.startswith(name)) == verdict
+
+
+def test_conduction_has_no_evidence_of_energies(told: dict) -> None:
+    names = [check.name for check in structure_checks_of(told | {"physics": "conduction"})]
+    assert names == ["Convergence", "Order of Newton's iteration", "Iterations a step", "Time"]
 
 
 def test_orders_of_convergence_are_those_of_the_sequence() -> None:
@@ -257,8 +287,10 @@ def test_orders_of_convergence_are_those_of_the_sequence() -> None:
 
 
 def test_columns_are_known_by_what_they_are() -> None:
-    names = ("time", "work", "newton", "left.x", "left.u_x", "tip.x", "left.flow", "tip.value")
-    kinds = ("time", "energy", "number", "force", "displacement", "displacement", "flow")
+    names = ("time", "work", "newton", "left.x", "left.u_x", "tip.x", "tip.load_x", "left.flow")
+    names += ("tip.load_flow", "tip.value")
+    kinds = ("time", "energy", "number", "force", "displacement", "displacement", "force")
+    kinds += ("flow", "flow")
     table = {name: [0.0] for name in names}
     told = {"table": table, "supports": ["left"], "units": {"field": "m", "force": "N"}}
     assert [column_of(told, name).kind for name in names] == [*kinds, "temperature"]
@@ -279,6 +311,9 @@ def test_charts_hold_the_columns(told: dict) -> None:
     assert figure["layout"]["xaxis"]["title"]["text"] == "displacement of right along x [µm]"
     buttons = figure["layout"]["updatemenus"][0]["buttons"]
     assert [b["label"] for b in buttons][1:] == ["force over time", "displacement over time"]
+    twice = structure_charts.curve_chart(told | {"curves": told["curves"] * 2})["data"]
+    assert [line["line"]["dash"] for line in twice] == ["solid", "dash"]
+    assert twice[1]["name"] == "force on right along x (the same)"
 
 
 def unpacked(array: dict[str, str]) -> np.ndarray:
@@ -395,6 +430,8 @@ def test_pictures_show_the_numbers(told: dict) -> None:
     (line,) = figure.axes[0].lines
     np.testing.assert_allclose(line.get_ydata(), told["table"]["right.x"])
     assert figure.axes[0].get_xlabel() == r"displacement of right along x [$10^{-6}$ m]"
+    figure = structure_pictures.save_curve("c.png", told | {"curves": told["curves"] * 2}, "plate")
+    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["-", "--"]
     figure = structure_pictures.save_residuals("r.png", told, "plate")
     left, right = figure.axes[:2]
     for line, step in zip(left.lines, told["residuals"][1:], strict=True):

@@ -129,7 +129,8 @@ def solution() -> sb.structure.Solution:
         thickness=3e-3,
     )
     with jax.numpy_rank_promotion("allow"):
-        return part.solve([0, 0.5, 1, 2], keep=[2, 3])
+        watch = [(1, point) for point in range(4)]
+        return part.solve([0, 0.5, 1, 2], keep=[2, 3], watch=watch)
 
 
 # ---- the same numbers as the Python interface
@@ -144,14 +145,17 @@ def test_a_study_gives_what_python_gives(
     told = summary["structures"]["strip"]
     table = told["table"]
     assert list(table) == [
-        *("time", "bottom.x", "bottom.y", "top.x", "top.u_x", "right.u_x", "right.u_y"),
-        *("corner.x", "corner.y", "work", "stored", "dissipated", "newton", "substeps"),
+        *("time", "bottom.x", "bottom.y", "top.x", "top.u_x", "right.load_x", "right.load_y"),
+        *("right.u_x", "right.u_y", "corner.x", "corner.y", "work", "stored", "dissipated"),
+        *("newton", "substeps"),
     ]
     assert table["time"] == [0, 0.5, 1, 2]
     expected = {
         "bottom.y": solution.reactions["bottom"][:, 1],
         "top.x": solution.reactions["top"][:, 0],
         "top.u_x": np.array([0, 5e-6, 1e-5, 2e-6]),
+        "right.load_x": np.zeros(4),
+        "right.load_y": 60 * np.array([0, 0.25, 0.5, 1]),  # 20 MPa on 1 mm × 3 mm
         "corner.y": solution.at((2e-3, 1e-3))[:, 1],
         "dissipated": solution.dissipated,
     }
@@ -208,18 +212,37 @@ def test_results_open_as_objects(
     mean = solution.fields[2]["body"]["flux"].mean(axis=1)  # rectangles: equal weights
     np.testing.assert_allclose(shown["stress"][:, 0], mean[:, 0], rtol=1e-6)
     assert np.isnan(strip.fields(1)["stress"]).all()
+    work = solution.work_of_points["body"].mean(axis=1)
+    np.testing.assert_array_equal(strip.fields(1)["micro_work"], work)
     assert strip.table().loc[1.0, "top.u_x"] == 1e-5
     inside = strip.inside(0)
     assert inside.microstructure.shape == (4, 4)
     local = sb.localize(solution, [(1.7e-3, 0.8e-3)])[0].fields["stress"][2]
     np.testing.assert_allclose(inside.fields["stress"][5], local, rtol=1e-6, atol=1)
+    assert [one["rows"] for one in strip.localized] == [[2, 3], [3]]
+    earlier = sb.localize(solution, [(1.7e-3, 0.8e-3)], row=2)[0].fields
+    for name, field in strip.inside(0, 2).fields.items():
+        if name in earlier and name != "stress":
+            np.testing.assert_allclose(field, earlier[name], rtol=1e-6, atol=1e-12)
+    reader = pyvista.get_reader(strip.path / strip.localized[0]["file"]).reader
+    reader.UpdateInformation()
+    reader.SetStep(0)
+    reader.Update()
+    assert (reader.GetNumberOfSteps(), reader.GetTimeValue()) == (2, 1.0)
+    shear = pyvista.wrap(reader.GetOutput()).cell_data["strain"][:, 3].reshape(4, 4).T
+    np.testing.assert_allclose(np.sqrt(2) * shear, earlier["strain"][2], rtol=1e-6, atol=1e-12)
     average = strip.localized[0]["average"]
     tensor = np.array(average) * [1, 1, np.sqrt(2)]
     np.testing.assert_allclose(sb.localize(solution, [(1.7e-3, 8e-4)])[0].average, tensor)
     assert "dissipated" in repr(run)
     assert run.table().loc["strip", "final_top.u_x"] == pytest.approx(2e-6)
     assert pyvista.read(strip.file).n_cells == 2
-    for call in (lambda: strip.fields(4), lambda: strip.inside(2), lambda: shown["strss"]):
+    for call in (
+        lambda: strip.fields(4),
+        lambda: strip.inside(2),
+        lambda: strip.inside(1, 2),
+        lambda: shown["strss"],
+    ):
         with pytest.raises(InputError, match="must be"):
             call()
 
@@ -231,7 +254,8 @@ def test_people_see_how_it_goes_and_where_it_ended(done: tuple[Path, Outcome]) -
     assert re.search(r"strip: step 3/3, t = 2, iteration \d, residual .*slowest cell", outcome.err)
     assert "Structure strip, 3 of 3 steps, t = 2 s" in outcome.out
     assert re.search(r"top\.u_x +2e-06 +1e-05 +m", outcome.out)
-    assert "hardest cell at (" in outcome.out
+    assert re.search(r"hardest cell at \([\d., e-]+\) m with \d+ iterations", outcome.out)
+    assert re.search(r"work \S+ J = stored \S+ J \+ dissipated \S+ J", outcome.out)
 
 
 def test_progress_tells_substeps_and_how_far_it_is() -> None:
@@ -328,6 +352,17 @@ def test_heat_through_a_wall_of_two_laws(tmp_path: Path) -> None:
     assert told["moved"] == {"right": ["value"]}
 
 
+SHEET = """\
+    physics: elasticity
+    mesh: {type: rectangle, size: [1, 1], elements: [1, 1]}
+    plane: stress
+    regions:
+      body: {law: {type: orthotropic, E: [10, 1, 1], nu: [0, 0, 0], G: [1, 1, 1]}}
+    orientation: {body: {type: axis, axis: z, angle: 90 deg}}
+    supports: {left: symmetry, bottom: symmetry}
+"""
+
+
 def test_a_box_in_finite_strain_and_a_turned_body(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(
@@ -341,17 +376,14 @@ structures:
     time: [0, 1]
     steps: 2
   sheet:
-    physics: elasticity
-    mesh: {type: rectangle, size: [1, 1], elements: [1, 1]}
-    plane: stress
-    regions:
-      body: {law: {type: orthotropic, E: [10, 1, 1], nu: [0, 0, 0], G: [1, 1, 1]}}
-    orientation: {body: {type: axis, axis: z, angle: 90 deg}}
-    supports: {left: symmetry, bottom: symmetry}
-    loads: {right: {traction: [2, 0]}}
+SHEET    loads: {right: {traction: [2, 0]}}
     time: [0, 1]
     steps: 1
-""",
+  resting:
+SHEET    loads: {right: {pressure: {times: [0, 1], values: [0, -2]}}}
+    time: [0, 2]
+    steps: 2
+""".replace("SHEET", SHEET),
         encoding="utf-8",
     )
     told = run_study(path)["structures"]
@@ -359,7 +391,14 @@ structures:
     assert 0 < told["bar"]["final"]["right.x"] < 0.5
     assert told["bar"]["localized"] == []
     assert told["sheet"]["final"]["right.u_x"] == pytest.approx(2)  # across its stiff axis
-    assert told["sheet"]["curves"][0]["y"] == "right.u_x"
+    (curve,) = told["sheet"]["curves"]
+    assert (curve["x"], curve["y"]) == ("right.u_x", "right.load_x")
+    assert curve["y_label"] == "load on right along x"
+    resting = told["resting"]  # as in creep: its displacement is what there is to see
+    assert (resting["curves"][0]["x"], resting["curves"][0]["y"]) == ("time", "right.u_x")
+    for one in (told["sheet"], resting):
+        assert one["final"]["right.load_x"] == pytest.approx(2)  # as the support, but for its sign
+        assert one["final"]["left.x"] == pytest.approx(-2)
     assert told["sheet"]["units"] == {}
 
 
@@ -391,6 +430,11 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
     "constants of a law": (
         ("{cell: {}}", "{law: {type: isotropic, E: -1 Pa, nu: 0}}"),
         "regions.body.law.E must be",
+    ),
+    "image in 2D": (
+        ("{type: rectangle, size: [2 mm, 1 mm], elements: [2, 1]}\n    plane: strain\n",
+         "{type: box, size: [2 mm, 1 mm, 1 mm], elements: [2, 1, 1]}\n"),
+        "structures.strip.regions.body.cell must be of a 3D image where the mesh is 3D, but that",
     ),
     "plane": (
         ("    plane: strain\n", ""),
@@ -562,10 +606,11 @@ def test_a_step_that_fails_leaves_what_was_reached(plain: Path) -> None:
         ("right: {traction: [0 MPa, 20 MPa]}", "top: {traction: [100 MPa, 0 MPa]}"),
         ("fields: [1 s, 2 s]", "fields: none\n    cuts: 1\n    max_newton: 8"),
     )
-    outcome = command("run", plain, "--json", "--quiet")
+    outcome = command("run", plain, "--quiet")
     assert outcome.code == 1
     assert "error: strip did not reach its end: the step to t = " in outcome.err
-    summary = json.loads(outcome.out)
+    assert "the step to t = " not in outcome.out
+    summary = json.loads((plain.parent / "out" / "summary.json").read_text(encoding="utf-8"))
     told = summary["structures"]["strip"]
     assert not told["converged"]
     assert told["reached"] < told["steps"] == 3
@@ -666,6 +711,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bits(text: str, study: Path) ->
         os.kill(run.pid, signal.SIGKILL)
     assert run.returncode == -signal.SIGKILL
     assert not (out / "structure_strip.csv").exists()
+    assert f"go on with `scalebridge resume {out}`" in the_one_error(command("report", out))
     assert command("resume", out, "--quiet").code == 0
     run_study(study, out=once)
     for name in ("structure_strip.csv", "structure_strip.png"):

@@ -49,7 +49,7 @@ def part(pull: float = 0.01, **options: Any) -> sb.Structure:
 
 
 def solved(workers: Any = None, **options: Any) -> sb.structure.Solution:
-    return part().solve(TIMES, keep=[2, -1], workers=workers, **options)
+    return part().solve(TIMES, keep=[2, -1], watch=[(39, 3)], workers=workers, **options)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,7 @@ def undisturbed() -> sb.structure.Solution:
 def told(solution: sb.structure.Solution) -> dict[str, Any]:
     """Return all bits of a solution."""
     local = sb.localize(solution, elements=[(0, 0), (39, 3)])
+    local += sb.localize(solution, elements=[(39, 3)], row=2)
     found = {name: getattr(solution, name) for name in ("field", "work", "stored", "dissipated")}
     found |= {f"at {name}": values for name, values in solution.reactions.items()}
     for row, regions in solution.fields.items():
@@ -209,7 +210,12 @@ def _refuses_what_is_not_its_own(folder: Path) -> None:
         with pytest.raises(InputError, match=message):
             (changed or part()).solve(
                 TIMES,
-                **{"keep": [2, -1], "checkpoint": sb.StructureCheckpoint(folder), **options},
+                **{
+                    "keep": [2, -1],
+                    "watch": [(39, 3)],
+                    "checkpoint": sb.StructureCheckpoint(folder),
+                    **options,
+                },
             )
 
     another = "saved' is the checkpoint of another problem"
@@ -261,3 +267,90 @@ def test_two_devices_answer_as_one() -> None:
     ]
     assert told[0][0] == "1"
     assert told[1] == "2" + told[0][1:]
+
+
+def sheet(law: Any, **options: Any) -> sb.Structure:
+    given = {
+        "supports": {"left": "symmetry", "bottom": "symmetry"},
+        "loads": {"right": {"traction": [1.0, 0.0]}},
+        "plane": "strain",
+        **options,
+    }
+    return sb.Structure(rectangle((2.0, 1.0), (2, 1)), {"body": law}, **given)
+
+
+def heated(slope: float) -> sb.Structure:
+    law = sb.laws.NonlinearConduction(lambda g: (0.5 + slope * (g @ g)) * (g @ g))
+    return sb.Structure(
+        rectangle((2.0, 1.0), (2, 1)), {"body": law}, supports={"left": 0.0, "right": 1.0}
+    )
+
+
+def test_checkpoints_tell_problems_apart(tmp_path: Path) -> None:
+    elastic = sb.laws.IsotropicElastic(E=70.0, nu=0.3)
+    large = sb.laws.NeoHookean(E=70.0, nu=0.3)
+    pairs = {
+        "plane": (sheet(elastic), sheet(elastic, plane="stress")),
+        "pressure": (sheet(large), sheet(large, loads={"right": {"pressure": -1.0}})),
+        "function": (heated(1.0), heated(2.0)),
+    }
+    for name, (part, other) in pairs.items():
+        checkpoint = sb.StructureCheckpoint(tmp_path / name)
+        first = part.solve(checkpoint=checkpoint)
+        again = part.solve(checkpoint=checkpoint, tolerance=np.float64(1e-6))
+        np.testing.assert_array_equal(again.field, first.field)
+        with pytest.raises(InputError, match="another problem"):
+            other.solve(checkpoint=checkpoint)
+
+
+def test_a_checkpoint_leaves_other_files_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "state-experiment.npz"
+    mine.write_text("mine")
+    part = sheet(sb.laws.IsotropicElastic(E=70.0, nu=0.3))
+    part.solve([0.0, 0.5, 1.0], checkpoint=sb.StructureCheckpoint(tmp_path))
+    assert mine.read_text() == "mine"
+    assert [file.name for file in tmp_path.glob("state-0*")] == ["state-000002-0.npz"]
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="`folder` of a checkpoint must be writable"):
+        part.solve(checkpoint=sb.StructureCheckpoint(tmp_path / "file"))
+    for options in ({"checkpoint": "folder"}, {"workers": 3}, {"workers": "dask"}):
+        with pytest.raises(InputError, match="such as sb"):
+            part.solve(**options)  # type: ignore[arg-type]
+
+
+def test_viscous_cells_go_on_in_steps_that_rounding_makes_unequal(tmp_path: Path) -> None:
+    law = sb.laws.GeneralizedMaxwell(E=10.0, nu=0.3, shear=(0.4, 0.3))
+    image = sb.Microstructure(np.eye(2, dtype=int), 1.0, {"a": 0, "b": 1})
+    stiff = sb.laws.IsotropicElastic(E=70.0, nu=0.3)
+    part = sheet(sb.Cell(image, {"a": law, "b": stiff}, plane="strain"))
+    times = np.linspace(0, 1, 8)
+
+    def stop(event: Any) -> None:
+        if event.step == 5:
+            raise KeyboardInterrupt
+
+    checkpoint = sb.StructureCheckpoint(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        part.solve(times, checkpoint=checkpoint, progress=stop)
+    fresh = sheet(part.laws["body"])
+    np.testing.assert_array_equal(
+        fresh.solve(times, checkpoint=checkpoint).field, part.solve(times).field
+    )
+
+
+def test_multigrid_gives_the_same_bits_again() -> None:
+    elastic = sb.laws.IsotropicElastic(E=70.0, nu=0.3)
+    mesh = rectangle((2.0, 1.0), (24, 12))
+    fields = [
+        sb.Structure(
+            mesh,
+            {"body": elastic},
+            supports={"left": "fixed", "right": {"y": 0.1}},
+            plane="strain",
+            linear_solver="multigrid",
+        )
+        .solve()
+        .field
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*fields)

@@ -12,6 +12,7 @@ from scalebridge.cell.checks import void_phases
 from scalebridge.errors import InputError
 from scalebridge.laws.limits import Rigid
 from scalebridge.laws.protocol import Law
+from scalebridge.structure.workers import Workers
 
 _PLANES = ("strain", "stress", "axisymmetric")
 _ROUNDING = 1e-8  # of rotations
@@ -70,7 +71,7 @@ def check_fit(name: str, law: Law, physics: str, dim: int, plane: str | None) ->
     needed = 3 if dim == 3 or (plane == "axisymmetric" and physics != "conduction") else 2
     if own < needed:
         remedy = "use a 3D law or cell"
-        if plane == "axisymmetric":
+        if plane == "axisymmetric" and physics != "finite strain":
             remedy += ", or a 2D cell with plane='generalized', which sees the hoop strain"
         raise InputError(
             f"`laws[{name!r}]` must be a law in {needed}D here, but is a {type(law).__name__} in "
@@ -80,6 +81,25 @@ def check_fit(name: str, law: Law, physics: str, dim: int, plane: str | None) ->
         raise InputError(
             f"`laws[{name!r}]` must be a cell in plane {plane} like the structure, but is one in "
             f"plane {law.plane}"
+        )
+
+
+def check_workers(workers: Any) -> None:
+    """Refuse what is no Workers."""
+    if workers is not None and not isinstance(workers, Workers):
+        raise InputError(
+            f"`workers` must be Workers, such as sb.structure.DaskWorkers(4), but is {workers!r}"
+        )
+
+
+def check_checkpoint(checkpoint: Any) -> None:
+    """Refuse what nothing can be saved in."""
+    if checkpoint is not None and not (
+        hasattr(checkpoint, "restore") and hasattr(checkpoint, "save")
+    ):
+        raise InputError(
+            "`checkpoint` must be a checkpoint, such as sb.StructureCheckpoint('folder'), but is "
+            f"{checkpoint!r}"
         )
 
 

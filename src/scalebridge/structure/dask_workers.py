@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from scalebridge.errors import InputError, WorkersLostError
 from scalebridge.structure.workers import Workers
 
+_PATIENCE = 30.0  # seconds without any worker
+
 
 class DaskWorkers(Workers):
     """Spread the cells over the workers of a Dask cluster.
@@ -46,6 +48,8 @@ class DaskWorkers(Workers):
             raise InputError("one of `count`, `address` and `client` must be given, not several")
         if count is not None and (not isinstance(count, int) or count < 1):
             raise InputError(f"`count` must be a whole number ≥ 1, but is {count!r}")
+        if address is not None and not isinstance(address, str):
+            raise InputError(f"`address` must be text such as tcp://host:8786, but is {address!r}")
         try:
             import distributed
         except ImportError as error:
@@ -87,6 +91,7 @@ class DaskWorkers(Workers):
         known = {k: one.value for k, one in enumerate(held) if isinstance(one, _Kept)}
         rest = [one for one in held if not isinstance(one, _Kept)]
         try:
+            self._wait(rest)
             found = iter(self.client.gather(rest) if rest else ())
         except KilledWorker as error:
             raise WorkersLostError(
@@ -98,6 +103,22 @@ class DaskWorkers(Workers):
                 f"the connection to the Dask scheduler was lost ({error})"
             ) from error
         return [known[k] if k in known else next(found) for k in range(len(held))]
+
+    def _wait(self, futures: Sequence[Any]) -> None:
+        """Wait for results, but not where nobody is left who could compute them."""
+        from distributed import wait
+
+        while futures:
+            try:
+                with self.client.as_current():
+                    wait(futures, timeout=_PATIENCE)
+                return
+            except TimeoutError:
+                if not self.client.nthreads():
+                    raise WorkersLostError(
+                        "the Dask cluster has no workers left; start some, and go on from the "
+                        "checkpoint"
+                    ) from None
 
     def put(self, values: Sequence[Any]) -> list[Any]:
         return [_Kept(self._submit(_same, value), value) for value in values]
@@ -115,8 +136,14 @@ class DaskWorkers(Workers):
             self._cluster.close()
 
     def _submit(self, function: Callable[..., Any], *given: Any) -> Any:
+        import dask
+
+        if self.client.status == "closed":
+            raise InputError("`workers` must be open, but are closed; start others")
         plain = [one.future if isinstance(one, _Kept) else one for one in given]
-        return self.client.submit(function, *plain, pure=False)
+        # The states of a shard are meant to travel.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+            return self.client.submit(function, *plain, pure=False)
 
 
 class _Kept(NamedTuple):

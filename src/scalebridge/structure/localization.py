@@ -18,6 +18,7 @@ from scalebridge.cell.cell import Cell
 from scalebridge.cell.equilibrium import Driving, Equations, Unknowns
 from scalebridge.errors import InputError
 from scalebridge.structure.balance import Region
+from scalebridge.structure.chosen_points import Chosen, by_number, by_place, cell_at, row_in
 from scalebridge.structure.law_points import LinearPoints
 from scalebridge.structure.solution import Solution
 from scalebridge.structure.transforms import gradient_turns
@@ -25,13 +26,13 @@ from scalebridge.upscaling.across import all_stresses
 from scalebridge.upscaling.inner_fields import voxel_fields
 from scalebridge.upscaling.path import names_of
 
-_INSTANT = 1e-9  # of the last step: rates have no time to change anything
+_INSTANT = 1e-9  # of the step: rates have no time to change anything
 _TOLERANCE = 1e-8  # of linear cells, which are solved only here
 
 
 @dataclass(frozen=True, repr=False)
 class Localized:
-    """Fields in the cell of one point, at the last time.
+    """Fields in the cell of one point at one time.
 
     Attributes
     ----------
@@ -40,6 +41,7 @@ class Localized:
     element, point : int
         Of the mesh, and which integration point of the element.
     place : (dim,)
+    time : float
     average : (component,)
         Gradient that the structure imposes, in the axes of the cell.
     fields : mapping of str to (component, x, y[, z]) or (x, y[, z])
@@ -52,6 +54,7 @@ class Localized:
     element: int
     point: int
     place: np.ndarray
+    time: float
     average: np.ndarray
     fields: Mapping[str, np.ndarray]
 
@@ -106,8 +109,10 @@ class Localized:
         )
 
 
-def localize(solution: Solution, points: Any = None, *, elements: Any = None) -> list[Localized]:
-    """Return the micro fields behind points of a structure, at the last time.
+def localize(
+    solution: Solution, points: Any = None, *, elements: Any = None, row: int = -1
+) -> list[Localized]:
+    """Return the micro fields behind points of a structure at one time.
 
     Parameters
     ----------
@@ -117,6 +122,9 @@ def localize(solution: Solution, points: Any = None, *, elements: Any = None) ->
         Places, of which each stands for the integration point nearest to it.
     elements : sequence of (element, point), optional
         Elements of the mesh and their integration points, by number, in place of `points`.
+    row : int
+        Of `solution.times`; −1 is the last. Others are there for points that `solve` has
+        watched, if the row was kept, and for those of linear cells.
 
     Returns
     -------
@@ -125,7 +133,8 @@ def localize(solution: Solution, points: Any = None, *, elements: Any = None) ->
     Raises
     ------
     InputError
-        Points that there are not, or whose law is no cell.
+        Points that there are not, places outside the bounds of the body, points whose law is no
+        cell or that were not watched at the row.
 
     Notes
     -----
@@ -137,55 +146,35 @@ def localize(solution: Solution, points: Any = None, *, elements: Any = None) ->
         raise InputError("`points` or `elements` must be given, and not both")
     if len(solution.times) < 2:
         raise InputError("`solution` must have been solved, but has only the state at rest")
-    found = _by_number(solution, elements) if points is None else _by_place(solution, points)
-    return [_localized(solution, *where) for where in found]
+    space, number = solution.space, _row(solution, row)
+    if points is None:
+        found = by_number("elements", space, elements)
+    else:
+        found = by_place("points", space, points)
+    return [_localized(solution, chosen, number) for chosen in found]
 
 
-def _by_number(solution: Solution, pairs: Any) -> list[tuple[int, int]]:
-    most, count = solution.space.weights.shape
-    found = np.asarray(pairs)
-    good = found.ndim == 2 and found.shape[1] == 2 and found.dtype.kind in "iu"
-    if not good or np.any(found < 0) or np.any(found >= [most, count]):
-        raise InputError(
-            f"`elements` must be pairs of an element below {most} and a point below {count}, but "
-            f"is {pairs!r}"
-        )
-    return [(int(e), int(q)) for e, q in found]
+def _row(solution: Solution, row: Any) -> int:
+    """Return which row is meant, from the first one."""
+    count = len(solution.times)
+    whole = isinstance(row, int | np.integer) and not isinstance(row, bool)
+    if not whole or not -count <= row < count:
+        raise InputError(f"`row` must be a row of the {count} that were reached, but is {row!r}")
+    return int(row) % count
 
 
-def _by_place(solution: Solution, points: Any) -> list[tuple[int, int]]:
-    space = solution.space
-    count = space.weights.shape[1]
-    places = np.atleast_2d(np.asarray(points, float))
-    if places.ndim != 2 or places.shape[-1] != space.dim or not np.all(np.isfinite(places)):
-        raise InputError(
-            f"`points` must be places of {space.dim} coordinates, but has shape {places.shape}"
-        )
-    found = []
-    for place in places:
-        distance = np.linalg.norm(space.points - place, axis=-1)
-        found.append(divmod(int(np.argmin(distance)), count))
-    return found
-
-
-def _localized(solution: Solution, element: int, point: int) -> Localized:
-    region = next(r for r in solution.regions if element in r.elements)
-    cell = region.law
-    if not isinstance(cell, Cell):
-        raise InputError(
-            f"`points` must lie where the law is a cell, but element {element} is in region "
-            f"{region.name!r}, whose law is a {type(cell).__name__}"
-        )
-    count = solution.space.weights.shape[1]
-    row = int(np.flatnonzero(region.elements == element)[0]) * count + point
+def _localized(solution: Solution, chosen: Chosen, row: int) -> Localized:
+    element, point = chosen
+    region, cell = cell_at("points", solution.regions, element)
     equations = nonlinear.prepare(cell)
     if cell.is_linear:
-        average = _imposed(solution, region, row)
+        average = _imposed(solution, region, chosen, row)
         now = _solved(equations, cell, jnp.asarray(average))
     else:
-        state = jax.tree.map(lambda leaf: leaf[0], solution.states_of(region, [row]))
+        state = _state(solution, region, chosen, row)
         average = np.asarray(state.gradient)
-        now = _committed(equations, state, jnp.asarray(_INSTANT * np.diff(solution.times)[-1]))
+        step = np.diff(solution.times)[max(row - 1, 0)]
+        now = _committed(equations, state, jnp.asarray(_INSTANT * step))
     fields = voxel_fields(cell, equations, now, names_of(cell.physics))
     del fields["dissipation"]  # of the whole history, which the state does not tell
     return Localized(
@@ -194,19 +183,38 @@ def _localized(solution: Solution, element: int, point: int) -> Localized:
         element=element,
         point=point,
         place=solution.space.points[element, point],
+        time=float(solution.times[row]),
         average=np.asarray(average),
         fields=fields,
     )
 
 
-def _imposed(solution: Solution, region: Region, row: int) -> np.ndarray:
+def _state(solution: Solution, region: Region, chosen: Chosen, row: int) -> Any:
+    """Return the state of the nonlinear cell of a point."""
+    if row == len(solution.times) - 1:
+        states = solution.states_of(region, [row_in(region, chosen, solution.space)])
+        return jax.tree.map(lambda leaf: leaf[0], states)
+    watched = solution.watched.get(row, {})
+    if chosen not in watched:
+        rows = ", ".join(map(str, solution.watched)) or "none"
+        points = ", ".join(map(str, next(iter(solution.watched.values()), ()))) or "none"
+        raise InputError(
+            f"`row` must be the last one, or kept with the point watched, but is {row} for "
+            f"{chosen}; kept are rows {rows}, watched points {points}; solve with "
+            f"keep=[{row}], watch=[{chosen}]"
+        )
+    return watched[chosen]
+
+
+def _imposed(solution: Solution, region: Region, chosen: Chosen, row: int) -> np.ndarray:
     """Return the average gradient of a linear cell, in its own axes."""
-    average = region.gradients(solution.field[-1], solution.space)[row]
+    own = row_in(region, chosen, solution.space)
+    average = region.gradients(solution.field[row], solution.space)[own]
     completion = region.points.completion if isinstance(region.points, LinearPoints) else None
     if completion is not None:  # in plane stress
-        average = (completion if completion.ndim == 2 else completion[row]) @ average
+        average = (completion if completion.ndim == 2 else completion[own]) @ average
     if region.turns is not None:
-        turn = region.turns if region.turns.ndim == 2 else region.turns[row]
+        turn = region.turns if region.turns.ndim == 2 else region.turns[own]
         average = gradient_turns(region.law.kinematics, turn) @ average
     return average
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from scalebridge.structure import newton
 from scalebridge.structure.alike_points import AlikePoints, Sharing, share
 from scalebridge.structure.arc_length import Arc, Follower, Ramp
 from scalebridge.structure.balance import Balance, Trial
+from scalebridge.structure.chosen_points import Chosen, states_at
 from scalebridge.structure.effort import Effort
 from scalebridge.structure.newton import Attempt, Iteration, Moment
 from scalebridge.structure.record import Committed, Fields, Row, Saved, Saves, Snapshot, Totals
@@ -56,6 +58,7 @@ def march(
     checkpoint: Saves | None,
     workers: Workers | None,
     alike: float | None = None,
+    watch: Sequence[Chosen] = (),
     throw: bool,
 ) -> Solution:
     """Solve all steps; see `Structure.solve`."""
@@ -68,16 +71,16 @@ def march(
     if alike is not None:
         balance = share(balance, alike)
     numbers = (float(tolerance), int(newton_iterations), int(cuts), sorted(rows))
-    options = repr((physics, plane, *numbers, workers is not None, alike))
+    options = repr((physics, plane, *numbers, workers is not None, alike, watch))
     saved = None if checkpoint is None else checkpoint.restore(balance, moments, options)
-    run = _Run(balance, moments, physics, plane, rows, progress, workers, begun)
-    if saved is None:
-        run.begin()
-        if checkpoint is not None:
-            checkpoint.save(run.rows[0], run.snapshot(), workers)
-    else:
-        run.take_up(saved)
-    try:
+    run = _Run(balance, moments, physics, plane, rows, watch, progress, workers, begun)
+    with run.guarded():
+        if saved is None:
+            run.begin()
+            if checkpoint is not None:
+                checkpoint.save(run.rows[0], run.snapshot(), workers)
+        else:
+            run.take_up(saved)
         for row in range(len(run.rows), len(moments)):
             message = run.advance(row, tolerance, newton_iterations, cuts)
             if message:
@@ -86,10 +89,6 @@ def march(
                 return run.result(message)
             if checkpoint is not None:
                 checkpoint.save(run.rows[-1], run.snapshot(), workers)
-    except KeyboardInterrupt:
-        raise Interrupted(run.result("interrupted by the user")) from None
-    except WorkersLostError as error:
-        raise WorkersLostError(str(error), run.result(str(error))) from error
     return run.result("")
 
 
@@ -109,15 +108,13 @@ def trace(
 ) -> Solution:
     """Follow an equilibrium path; see `Structure.trace`."""
     times = parse_times(span)
-    run = _Run(balance, times, physics, plane, set(), None, workers, time.perf_counter())
-    first_trial = run.begin()
-    balance = run.balance
+    run = _Run(balance, times, physics, plane, set(), (), None, workers, time.perf_counter())
     ramp = Ramp(float(times[0]), float(times[1]), float(times[1] - times[0]) / steps)
-    follower = Follower(balance, ramp, tolerance, newton_iterations)
-    length = shortest = follower.first_length(first_trial, run.now.states, first)
-    shortest *= 0.5**cuts
+    follower = Follower(run.balance, ramp, tolerance, newton_iterations)
     message = ""
-    try:
+    with run.guarded():
+        length = shortest = follower.first_length(run.begin(), run.now.states, first)
+        shortest *= 0.5**cuts
         for row in range(1, steps + 1):
             arc = run.arc(follower, length)
             while not arc.attempt.converged and length > shortest:
@@ -133,8 +130,6 @@ def trace(
                 break
             run.follow(arc, ramp)
             length = follower.next_length(arc)
-    except KeyboardInterrupt:
-        raise Interrupted(run.result("interrupted by the user")) from None
     run.keep_last()
     if message and throw:
         raise ConvergenceError(message, run.result(message))
@@ -151,19 +146,37 @@ class _Run:
         physics: str,
         plane: str | None,
         keep: set[int],
+        watch: Sequence[Chosen],
         progress: Callable[[StepProgress], None] | None,
         workers: Workers | None,
         begun: float,
     ) -> None:
+        self.workers = workers
         spread = balance if workers is None else workers.spread(balance)
         self.balance = dataclasses.replace(spread, effort=Effort())
         self.times, self.physics, self.plane = times, physics, plane
-        self.keep, self.progress, self.begun = keep, progress, begun
+        self.keep, self.watch, self.progress, self.begun = keep, watch, progress, begun
         self.rows: list[Row] = []
         self.now: Committed
         self.reached: Committed
         self.totals: Totals
         self.last_fields: Fields
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Hand on what was done when the block is stopped, and let no other rank wait for it."""
+        try:
+            yield
+        except (ConvergenceError, WorkersLostError) as error:  # of which all ranks know
+            if self.rows and error.partial is None:
+                error.partial = self.result(str(error))
+            raise
+        except BaseException as error:
+            if self.workers is not None:
+                self.workers.failed(error)
+            if isinstance(error, KeyboardInterrupt) and self.rows:
+                raise Interrupted(self.result("interrupted by the user")) from None
+            raise
 
     def begin(self) -> Trial:
         """Start at rest."""
@@ -346,6 +359,9 @@ class _Run:
     ) -> None:
         balance, number = self.balance, len(self.rows)
         reaction = trial.internal - trial.external
+        watched: Mapping[Chosen, Any] = {}
+        if number in self.keep:
+            watched = states_at(self.watch, balance.regions, self.now.states, balance.space)
         self.last_fields, self.reached = self._fields(trial), self.now
         self.rows.append(
             Row(
@@ -361,6 +377,7 @@ class _Run:
                 },
                 iterations=iterations,
                 fields=self.last_fields if number in self.keep else None,
+                watched=watched,
             )
         )
 
@@ -450,4 +467,5 @@ class _Run:
             },
             calls=tuple(effort.calls),
             sharing=sharing,
+            watched={row.number: row.watched for row in rows if row.watched},
         )

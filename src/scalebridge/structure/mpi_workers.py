@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ class MpiWorkers(Workers):
 
     All ranks run the same program, ``mpiexec -n 4 python part.py``, and the macroscopic
     iteration, which costs little; each answers the shards that are its own and keeps their
-    states. Fluxes and tangents go to all. The ranks must run on processors of one kind.
+    states. Fluxes and tangents go to all. The ranks must run on processors of one kind. A rank
+    that fails within the ``with`` ends the job.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ class MpiWorkers(Workers):
 
     Examples
     --------
-    >>> solution = part.solve(times, workers=sb.structure.MpiWorkers())  # doctest: +SKIP
+    >>> with sb.structure.MpiWorkers() as workers:  # doctest: +SKIP
+    ...     solution = part.solve(times, workers=workers)
     """
 
     def __init__(self, comm: Any = None) -> None:
@@ -82,11 +84,20 @@ class MpiWorkers(Workers):
     def close(self) -> None:
         return
 
+    def failed(self, error: BaseException) -> None:
+        """End the job: ranks that wait for this one would wait for ever.
+
+        What they had computed is in the checkpoint, if there is one.
+        """
+        if self.size == 1:
+            return
+        where = f" (rank {self.rank})" if self.rank else ""
+        logging.getLogger("scalebridge").error("error: %s%s", str(error) or "interrupted", where)
+        self.comm.Abort(130 if isinstance(error, KeyboardInterrupt) else 2)
+
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """Let no other rank wait for one that has failed."""
-        if error is not None and self.size > 1:
-            print(f"rank {self.rank} of the MPI job failed: {error}", file=sys.stderr, flush=True)
-            self.comm.Abort(1)
+        if error is not None:
+            self.failed(error)
 
 
 class _Failed(NamedTuple):

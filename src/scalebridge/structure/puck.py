@@ -98,7 +98,7 @@ class Puck(Criterion):
         for name in ("Xt", "Xc", "Yt", "Yc", "S12"):
             check_strength(name, getattr(self, name))
         along, _, across, _ = self._p
-        if not isinstance(self.coupling, int | float) or not 0 <= self.coupling < 1:
+        if not isinstance(self.coupling, int | float | np.number) or not 0 <= self.coupling < 1:
             raise InputError(
                 f"`coupling` must be a number from 0 to 1, a ratio of contraction, but is "
                 f"{self.coupling!r}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from scalebridge.structure.answers import Part
 from scalebridge.structure.balance import Balance
+from scalebridge.structure.chosen_points import Chosen
 from scalebridge.structure.newton import Iteration, Moment
 from scalebridge.structure.workers import Workers
 
@@ -61,6 +63,8 @@ class Row(NamedTuple):
         By substep.
     fields : Fields or None
         Where they are kept.
+    watched : mapping of (element, point) to pytree
+        States of the points that are watched, where fields are kept.
     """
 
     number: int
@@ -72,6 +76,7 @@ class Row(NamedTuple):
     reactions: Mapping[str, np.ndarray]
     iterations: tuple[tuple[Iteration, ...], ...] = ()
     fields: Fields | None = None
+    watched: Mapping[Chosen, Any] = MappingProxyType({})
 
 
 class Totals(NamedTuple):

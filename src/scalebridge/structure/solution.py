@@ -12,6 +12,7 @@ import numpy as np
 from scalebridge.errors import InputError
 from scalebridge.structure.alike_points import Sharing
 from scalebridge.structure.balance import Region
+from scalebridge.structure.chosen_points import Chosen
 from scalebridge.structure.effort import Call
 from scalebridge.structure.newton import Iteration
 from scalebridge.structure.space import Space
@@ -60,6 +61,8 @@ class Solution:
         What each answer of a region has cost.
     sharing : mapping of region to Sharing
         Where points that are alike shared their solves.
+    watched : mapping of step to mapping of (element, point) to pytree
+        States of the points that `solve` was asked to watch, of the rows kept.
     """
 
     physics: str
@@ -81,6 +84,7 @@ class Solution:
     work_of_points: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     sharing: Mapping[str, Sharing] = dataclasses.field(default_factory=dict)
+    watched: Mapping[int, Mapping[Chosen, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def displacement(self) -> np.ndarray:

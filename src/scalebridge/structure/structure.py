@@ -21,12 +21,15 @@ from scalebridge.structure.checks import (
     as_span,
     as_thickness,
     as_turns,
+    check_checkpoint,
     check_count,
     check_fit,
     check_rows,
+    check_workers,
     checked_plane,
     physics_of,
 )
+from scalebridge.structure.chosen_points import by_number, cell_at
 from scalebridge.structure.hold import check_rigid
 from scalebridge.structure.kinematic import gradient_operator
 from scalebridge.structure.loads import find_loads
@@ -146,6 +149,9 @@ class Structure:
         held = find_supports(self.space, self.places, supports, ties, components, scalar)
         modes = rigid_modes(self.space.nodes, self.physics, axisymmetric)
         check_rigid(self.space, held, modes)
+        applied = find_loads(self.space, self.places, loads, self.physics, depth)
+        for name, law in laws.items():  # all before the first cell is homogenised
+            check_fit(name, law, self.physics, self.space.dim, self.plane)
         self.laws = dict(laws)
         self.balance = Balance(
             space=self.space,
@@ -154,14 +160,13 @@ class Structure:
                 for name, law in laws.items()
             ),
             supports=held,
-            loads=find_loads(self.space, self.places, loads, self.physics, depth),
+            loads=applied,
             modes=modes,
             linear_solver=linear_solver,
         )
 
     def _region(self, name: str, law: Law, turns: Any, tangent: str) -> Region:
         dim, elements = self.space.dim, self.places.regions[name]
-        check_fit(name, law, self.physics, dim, self.plane)
         count = self.space.weights.shape[1]
         given = None
         if turns is not None:
@@ -178,6 +183,7 @@ class Structure:
         *,
         tolerance: float = 1e-6,
         keep: Sequence[int] = (-1,),
+        watch: Sequence[tuple[int, int]] = (),
         newton_iterations: int = 15,
         cuts: int = 6,
         progress: Callable[[marching.StepProgress], None] | None = None,
@@ -197,6 +203,9 @@ class Structure:
             Micro problems are solved ten times as well.
         keep : sequence of int
             Rows whose fields at the points are kept; −1 is the last.
+        watch : sequence of (element, point)
+            Points into whose cells `localize` is to look at each of these rows, and not at the
+            last time only: elements of the mesh and their integration points, by number.
         newton_iterations : int
             Most iterations of a substep before it is cut.
         cuts : int
@@ -219,7 +228,8 @@ class Structure:
         Raises
         ------
         InputError
-            Times that do not increase; `alike` with workers, or without nonlinear cells.
+            Times that do not increase; points to watch that there are not, or whose law is no
+            cell; `alike` with workers, or without nonlinear cells.
         ConvergenceError
             A step that fails however short it is cut; `partial` is the solution up to there.
         Interrupted
@@ -231,6 +241,11 @@ class Structure:
         check_rows(keep)
         check_count("newton_iterations", newton_iterations, 1)
         check_count("cuts", cuts, 0)
+        check_workers(workers)
+        check_checkpoint(checkpoint)
+        watched = by_number("watch", self.space, watch)
+        for element, _ in watched:
+            cell_at("watch", self.balance.regions, element)
         if alike is not None:
             check_alike(alike, workers)
         return marching.march(
@@ -239,6 +254,7 @@ class Structure:
             physics=self.physics,
             tolerance=tolerance,
             keep=keep,
+            watch=list(dict.fromkeys(watched)),
             newton_iterations=newton_iterations,
             cuts=cuts,
             plane=self.plane,
@@ -286,6 +302,7 @@ class Structure:
         check_count("steps", steps, 1)
         check_count("newton_iterations", newton_iterations, 1)
         check_count("cuts", cuts, 0)
+        check_workers(workers)
         if not isinstance(first, int | float | np.number) or not 0 < first <= 1:
             raise InputError(f"`first` must lie between 0 and 1, but is {first!r}")
         return marching.trace(

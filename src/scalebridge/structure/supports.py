@@ -59,15 +59,18 @@ class Supports:
 
     def values(self, space: Space, t: float, share: float) -> np.ndarray:
         """Return what is prescribed at a time, (node, component); zero where nothing is."""
-        found = np.zeros(self.fixed.shape)
+        found, given = np.zeros(self.fixed.shape), np.zeros(self.fixed.shape, bool)
         for one in self.held:
             if one.normal is None:
-                found[self.master[one.nodes], one.component] = one.value(
-                    space.nodes[one.nodes].T, t, share
-                )[0]
+                at = self.master[one.nodes], one.component
+                found[at], given[at] = one.value(space.nodes[one.nodes].T, t, share)[0], True
         if self.oblique is not None:
             here = self.oblique.nodes
-            found[here] = np.einsum("nab,nb->na", self.oblique.spread, found[here])
+            inside = np.einsum("nab,nb->na", self.oblique.spread, found[here])
+            off = np.abs(np.where(given[here], inside - found[here], 0.0)).max(axis=1)
+            if np.any(off > _AXIS * np.abs(found).max()):
+                raise out_of_plane(space.nodes[here[int(np.argmax(off))]], f" at t = {t:g}")
+            found[here] = inside
         return found[self.master]
 
     def lift(self, prescribed: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -194,6 +197,15 @@ def _check_agreement(
         owner[master[one.nodes], one.component] = number
 
 
+def out_of_plane(place: np.ndarray, when: str = "") -> InputError:
+    """Return what to say of displacements that contradict a plane of symmetry."""
+    return InputError(
+        "`supports` must agree where they meet, but displacements would take the node at "
+        f"({', '.join(f'{x:g}' for x in place)}) out of a plane of symmetry{when}; take the nodes "
+        "they share out of one of them"
+    )
+
+
 def _held_obliquely(
     space: Space,
     held: list[Held],
@@ -222,11 +234,7 @@ def _held_obliquely(
             np.abs(np.nan_to_num(known - found)).max(),
         )
         if off > _AXIS * np.nan_to_num(np.abs(known)).max():
-            raise InputError(
-                "`supports` must agree where they meet, but displacements would take the node at "
-                f"({', '.join(f'{x:g}' for x in space.nodes[node])}) out of a plane of symmetry; "
-                "take the nodes they share out of one of them"
-            )
+            raise out_of_plane(space.nodes[node])
     return oblique
 
 

@@ -83,6 +83,10 @@ class Workers(abc.ABC):
         )
         return dataclasses.replace(balance, regions=regions)
 
+    def failed(self, error: BaseException) -> None:
+        """Learn that this process cannot go on: others that wait for it must not."""
+        return
+
     @abc.abstractmethod
     def close(self) -> None:
         """Let the processes go."""

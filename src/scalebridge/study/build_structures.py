@@ -14,6 +14,7 @@ from scalebridge.cell import Cell
 from scalebridge.errors import InputError
 from scalebridge.structure import Structure, Table
 from scalebridge.structure.alike_points import check_alike, share
+from scalebridge.structure.chosen_points import nearest, outside
 from scalebridge.study.build_laws import law_of, plain_values, rotation_of
 from scalebridge.study.build_loads import kept_rows, steps_of, turning_points
 from scalebridge.study.build_matter import Matter
@@ -210,12 +211,9 @@ class _Builder:
             fault = partial(self.fault, ("localize", "points", i))
             if len(place) != space.dim:
                 raise fault(f"must be {space.dim} coordinates, but has {len(place)}")
-            low, high = space.nodes.min(axis=0), space.nodes.max(axis=0)
-            if np.any(place < low) or np.any(place > high):
-                told = " to ".join(f"({', '.join(f'{x:g}' for x in end)})" for end in (low, high))
-                raise fault(f"must lie in the body, which extends from {told}")
-            distance = np.linalg.norm(space.points - place, axis=-1)
-            element, q = divmod(int(np.argmin(distance)), distance.shape[1])
+            if what := outside(space, np.asarray(place, float)):
+                raise fault(what)
+            element, q = nearest(space, np.asarray(place, float))
             region = next(r for r in regions if element in r.elements)
             if not isinstance(region.law, Cell):
                 raise fault(

@@ -18,12 +18,17 @@ from scalebridge.cell import nonlinear
 from scalebridge.cell.cell import Cell
 from scalebridge.errors import InputError
 from scalebridge.study.files import atomic
+from scalebridge.study.functions import functions_in
 from scalebridge.upscaling import substeps
 from scalebridge.upscaling.history import End, History, Ledger, Snapshot
 from scalebridge.upscaling.path import Path as LoadPath
 
 _FORMAT = 1
 _COLUMNS = ("times", "gradient", "flux", "newton", "krylov", "substeps")
+
+
+class AnotherProblemError(InputError):
+    """A checkpoint that is whole, but of another problem or another version."""
 
 
 class Checkpoint:
@@ -72,12 +77,12 @@ class Checkpoint:
         if told[0] != str(_FORMAT):
             raise InputError(f"{str(self.path)!r} is not a checkpoint of scalebridge")
         if told[1] != __version__:
-            raise InputError(
+            raise AnotherProblemError(
                 f"{str(self.path)!r} was written by scalebridge {told[1]}, but this is "
                 f"{__version__}; remove it to begin anew"
             )
         if told[2] != self._problem:
-            raise InputError(
+            raise AnotherProblemError(
                 f"{str(self.path)!r} is the checkpoint of another problem: the cell, its laws, the "
                 "path or the tolerance differ; choose another file, or remove it to begin anew"
             )
@@ -107,6 +112,8 @@ def describe_cell(digest: Any, cell: Cell) -> None:
     words = (micro.shape, micro.spacing, micro.names, cell.boundary, cell.element, cell.plane)
     digest.update(repr((words, cell.tolerance, cell.laws)).encode())
     update(digest, micro.labels, *jax.tree.leaves((cell.laws, cell.rotations)))
+    for told in functions_in(cell.laws):
+        digest.update(told)
 
 
 def update(digest: Any, *arrays: Any) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scalebridge.study.console_loads import Row
+from scalebridge.study.structure_columns import column_of
 from scalebridge.study.time_left import TimeLeft, tell_left
 
 if TYPE_CHECKING:
@@ -91,12 +92,8 @@ def show_structures(out: Console, structures: Mapping[str, Mapping[str, Any]]) -
         reached = f"{told['reached']} of {told['steps']} steps, t = {_number(time)} {unit}".rstrip()
         out.print(f"\nStructure {name}, {reached}", style="bold")
         out.print(_ends(told))
-        ledger = {key: _number(value) for key, value in told["ledger"].items()}
-        out.print(
-            f"  work {ledger['work']} = stored {ledger['stored']} + dissipated "
-            f"{ledger['dissipated']} (rest {ledger['imbalance']})",
-            style="dim",
-        )
+        if told["physics"] != "conduction":
+            out.print(f"  {_balance(told)}", style="dim")
         out.print(f"  {_cost(told)}", style="dim")
         for region, shared in told["sharing"].items():
             out.print(
@@ -107,8 +104,16 @@ def show_structures(out: Console, structures: Mapping[str, Mapping[str, Any]]) -
         predicted = _predicted(told)
         if predicted:
             out.print(f"  {predicted}", style="dim")
-        if told["message"]:
-            out.print(f"  {told['message']}", style="red", soft_wrap=True)
+
+
+def _balance(told: Mapping[str, Any]) -> str:
+    """Say where the work of loads and supports has gone."""
+    energies = told["ledger"]
+    work, stored, lost, rest = (
+        f"{_number(energies[key])} {told['units'].get('energy', '')}".rstrip()
+        for key in ("work", "stored", "dissipated", "imbalance")
+    )
+    return f"work {work} = stored {stored} + dissipated {lost} (rest {rest})"
 
 
 def _ends(told: Mapping[str, Any]) -> Table:
@@ -128,10 +133,8 @@ def _ends(told: Mapping[str, Any]) -> Table:
 
 def _kind(told: Mapping[str, Any], column: str) -> str:
     """Return under which name the unit of a column is."""
-    owner, _, what = column.rpartition(".")
-    if what == "flow":
-        return "flow"
-    return "force" if owner in told["supports"] and len(what) == 1 else "field"
+    kind = column_of(told, column).kind
+    return kind if kind in ("force", "flow") else "field"
 
 
 def _predicted(told: Mapping[str, Any]) -> str:
@@ -151,7 +154,8 @@ def _cost(told: Mapping[str, Any]) -> str:
     if told["hardest"]:
         first = told["hardest"][0]
         place = ", ".join(_number(x) for x in first["place"])
-        parts.insert(1, f"hardest cell at ({place}) with {first['work']} iterations")
+        where = f"({place}) {told['units'].get('length', '')}".rstrip()
+        parts.insert(1, f"hardest cell at {where} with {first['work']} iterations")
     return ", ".join(parts)
 
 

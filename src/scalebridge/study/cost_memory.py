@@ -18,14 +18,14 @@ from scalebridge.cell.discretisation import Discretisation
 from scalebridge.errors import InputError
 from scalebridge.microstructure import memory
 from scalebridge.study.plan import Plan, Request
-from scalebridge.study.structure_cost import memory_of_states
+from scalebridge.study.structure_cost import is_micro, memory_of_states
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
     from scalebridge.study.job import Observer
 
 _PROGRAM, _KERNELS, _PICTURES = 290_000_000, 40_000_000, 80_000_000
-_FE2_KERNELS = 300_000_000
+_STRUCTURE, _FE2_KERNELS = 70_000_000, 400_000_000
 _NUMBERS_A_NODE = 100  # blocks of the stiffness, and of what solves with it
 _KEPT_BY_MALLOC = 1 << 25  # glibc maps what is larger, and gives it back at once
 _UNRETURNED = 1.3  # of what is smaller
@@ -75,7 +75,7 @@ def memory_of(plan: Plan) -> Memory:
         histories are not among them; without a stage the one is "the start".
     """
     solved = sum(len(request.boundaries) for request in plan.requests.values())
-    drawn = any(request.cases for request in plan.requests.values())
+    drawn = any(request.cases for request in plan.requests.values()) or bool(plan.structures)
     always = {
         "program": _PROGRAM + _KERNELS * solved + _PICTURES * drawn,
         "image": (0 if plan.microstructure is None else plan.microstructure.labels.nbytes)
@@ -112,7 +112,8 @@ def memory_of(plan: Plan) -> Memory:
         stages[f"structure {name}"] = {
             **always,
             "fields": kept + stored,
-            "kernels of structures": _FE2_KERNELS,
+            "kernels of structures": _STRUCTURE
+            + _FE2_KERNELS * sum(is_micro(region) for region in balance.regions),
             "states of points": memory_of_states(balance),
             "stiffness": _NUMBERS_A_NODE * 8 * balance.space.nodes.size * balance.space.dim,
         }

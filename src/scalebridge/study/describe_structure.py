@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from scalebridge.laws.protocol import Law
 from scalebridge.study.files import plain
 from scalebridge.study.hardest import hardest
 from scalebridge.study.load_path import components_of, mandel_factors
+from scalebridge.study.structure_columns import LOAD, is_load
 from scalebridge.upscaling.path import names_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _AXES = "xyz"
 _HARDEST = 10  # points that are listed
+_ROUND_OFF = 1e-12  # of the sum of magnitudes: less is the resultant of loads in balance
 _MEASURES = ("von_mises", "max_principal")
 
 
@@ -99,10 +102,11 @@ def columns_of(solution: Solution, request: StructureRequest) -> dict[str, NDArr
     """Return the columns of a structure's table, (row,) each; row 0 is rest.
 
     ``time``; ``SUPPORT.x``, the reaction on the body in each component that the support holds,
-    and ``SUPPORT.u_x`` where it moves; ``BOUNDARY.u_x``, how a loaded boundary moves on average;
-    ``POINT.x``, the displacement of a named node, ``POINT.u_x`` if it is a support; in conduction
-    ``SUPPORT.flow``, into the body, and ``value``; energies from the beginning; Newton iterations
-    and substeps.
+    and ``SUPPORT.u_x`` where it moves; ``PLACE.load_x``, the resultant of the loads on a boundary,
+    a region or a point; ``BOUNDARY.u_x``, how a loaded boundary moves on average; ``POINT.x``, the
+    displacement of a named node, ``POINT.u_x`` if it is a support; in conduction
+    ``SUPPORT.flow`` and ``PLACE.load_flow``, into the body, and ``value``; energies from the
+    beginning; Newton iterations and substeps.
     """
     built = request.structure
     scalar = solution.physics == "conduction"
@@ -115,6 +119,9 @@ def columns_of(solution: Solution, request: StructureRequest) -> dict[str, NDArr
         for axis in axes:
             values = _prescribed(built, request, name, axis)[: len(solution.times)]
             columns[f"{name}.{_displaced(axis)}"] = values
+    for name, totals in _resultants(built, request, solution).items():
+        for c, values in enumerate(totals.T):
+            columns[f"{name}.{LOAD}{'flow' if scalar else _AXES[c]}"] = values
     for name, means in _loaded(built, solution).items():
         for c, values in enumerate(means.T):
             columns.setdefault(f"{name}.{_displaced('value' if scalar else _AXES[c])}", values)
@@ -182,6 +189,27 @@ def _loaded(built: Structure, solution: Solution) -> dict[str, NDArray[np.float6
     return found
 
 
+def _resultants(
+    built: Structure, request: StructureRequest, solution: Solution
+) -> dict[str, NDArray[np.float64]]:
+    """Return the resultant of all loads on each place, (step, component)."""
+    times, loads = request.times, built.balance.loads
+    shares = (solution.times - times[0]) / (times[-1] - times[0])
+    found = {}
+    for name in _named_loads(built):
+        own = dataclasses.replace(
+            loads, loads=tuple(load for load in loads.loads if load.name == name)
+        )
+        totals, sizes = np.zeros((2, len(shares), solution.field.shape[2]))
+        for row, (u, t, share) in enumerate(
+            zip(solution.field, solution.times, shares, strict=True)
+        ):
+            forces = own.forces(built.space, u, float(t), float(share))
+            totals[row], sizes[row] = forces.sum(axis=0), np.abs(forces).sum()
+        found[name] = np.where(np.abs(totals) > _ROUND_OFF * sizes, totals, 0.0)
+    return found
+
+
 def _points(built: Structure) -> dict[str, int]:
     """Return the named points that are one node."""
     return {name: int(nodes[0]) for name, nodes in built.places.points.items() if len(nodes) == 1}
@@ -190,40 +218,90 @@ def _points(built: Structure) -> dict[str, int]:
 def _curves(
     built: Structure, request: StructureRequest, table: dict[str, NDArray[Any]]
 ) -> list[dict[str, str]]:
-    """Return what to draw: forces over displacements of supports that move, else what moves."""
+    """Return what to draw: forces over displacements of supports that move, else of loads.
+
+    Where a load rests for a time, as in creep, or moves nothing, displacements are drawn over time.
+    """
+    return (
+        _of_supports(built, request)
+        or _of_loads(built, request, table)
+        or _over_time(built, request, table)
+    )
+
+
+def _of_supports(built: Structure, request: StructureRequest) -> list[dict[str, str]]:
+    scalar = built.physics == "conduction"
+    return [
+        _force_curve(built, request, name, axis, f"{name}.{'flow' if scalar else axis}")
+        for name, axes in _moved(built, request).items()
+        for axis in axes
+    ]
+
+
+def _of_loads(
+    built: Structure, request: StructureRequest, table: dict[str, NDArray[Any]]
+) -> list[dict[str, str]]:
+    """Return the loads over displacements in their main direction; none where one rests."""
+    curves = []
+    for name in _named_loads(built):
+        own = _own(built, table, name)
+        y = max(filter(is_load, own), key=lambda column: float(np.abs(table[column]).max()))
+        axis = "value" if built.physics == "conduction" else y[-1]
+        x = next((c for c in own if c in (f"{name}.u_{axis}", f"{name}.{axis}")), "")
+        if not x or not np.any(table[y]):
+            continue
+        if np.any(np.diff(table[y]) == 0):
+            return []
+        curves.append(_force_curve(built, request, name, axis, y) | {"x": x})
+    return curves
+
+
+def _force_curve(
+    built: Structure, request: StructureRequest, name: str, axis: str, y: str
+) -> dict[str, str]:
+    """Return a force, or flow, over the displacement, or value, of where it acts."""
     scalar, units = built.physics == "conduction", request.units
     what, force = ("value", "flow") if scalar else ("displacement", "force")
-    length, of_force = (_bracketed(units.get(k, "")) for k in ("field", force))
+    along = "" if scalar else f" along {axis}"
+    acting = ("flow into" if scalar else "load on") if is_load(y) else f"{force} on"
+    return {
+        "x": f"{name}.{_displaced(axis)}",
+        "y": y,
+        "x_label": f"{what} of {name}{along}{_bracketed(units.get('field', ''))}",
+        "y_label": f"{acting} {name}{along}{_bracketed(units.get(force, ''))}",
+    }
+
+
+def _over_time(
+    built: Structure, request: StructureRequest, table: dict[str, NDArray[Any]]
+) -> list[dict[str, str]]:
+    """Return the largest displacement, or value, of each loaded boundary and named point."""
+    what, units = "value" if built.physics == "conduction" else "displacement", request.units
     curves = []
-    for name, axes in _moved(built, request).items():
-        for axis in axes:
-            y = f"{name}.{'flow' if scalar else axis}"
-            along = "" if scalar else f" along {axis}"
-            curves.append(
-                {
-                    "x": f"{name}.{_displaced(axis)}",
-                    "y": y,
-                    "x_label": f"{what} of {name}{along}{length}",
-                    "y_label": f"{force} on {name}{along}{of_force}",
-                }
-            )
-    if curves:
-        return curves
-    loaded = [load.name for load in built.balance.loads.loads]
-    for name in dict.fromkeys([*loaded, *_points(built)]):
-        own = [c for c in table if c.rpartition(".")[0] == name and c not in _reactions(built)]
+    for name in dict.fromkeys([*_named_loads(built), *_points(built)]):
+        own = [column for column in _own(built, table, name) if not is_load(column)]
         if own:
             y = max(own, key=lambda column: float(np.abs(table[column]).max()))
-            axis = y[-1] if y[-1] in _AXES else ""
+            along = f" along {y[-1]}" if y[-1] in _AXES else ""
             curves.append(
                 {
                     "x": "time",
                     "y": y,
                     "x_label": f"time{_bracketed(units.get('time', ''))}",
-                    "y_label": f"{what} of {name}{f' along {axis}' if axis else ''}{length}",
+                    "y_label": f"{what} of {name}{along}{_bracketed(units.get('field', ''))}",
                 }
             )
     return curves
+
+
+def _named_loads(built: Structure) -> list[str]:
+    return list(dict.fromkeys(load.name for load in built.balance.loads.loads))
+
+
+def _own(built: Structure, table: dict[str, NDArray[Any]], name: str) -> list[str]:
+    """Return the columns of a place, but for reactions."""
+    reactions = _reactions(built)
+    return [c for c in table if c.rpartition(".")[0] == name and c not in reactions]
 
 
 def _reactions(built: Structure) -> set[str]:
@@ -284,6 +362,7 @@ def _inside(
     work = solution.work_of_points.get(one.region)
     region = next(r for r in solution.regions if r.name == one.region)
     row = int(np.flatnonzero(region.elements == one.element)[0])
+    asked, last = where in request.localize, len(solution.times) - 1
     statistics: dict[str, Any] = {}
     if one.cell.physics == "elasticity":
         statistics = {
@@ -300,7 +379,8 @@ def _inside(
         "place": one.place,
         "average": one.average / mandel_factors(one.cell),
         "components": [f"{gradient} {c}" for c in components_of(one.cell)],
-        "why": "asked" if where in request.localize else "hardest",
+        "why": "asked" if asked else "hardest",
+        "rows": sorted({*solution.fields, last}) if asked else [last],
         "work": None if work is None else int(work[row, one.point]),
         "statistics": statistics,
     }

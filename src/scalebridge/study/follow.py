@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalebridge.errors import InputError
-from scalebridge.study.checkpoint import Checkpoint
+from scalebridge.study.checkpoint import AnotherProblemError, Checkpoint
 from scalebridge.study.job import Observer
 from scalebridge.study.load_files import checkpoint_of
 from scalebridge.study.plan import LoadRequest, Plan
@@ -81,7 +81,7 @@ class _Saved:
         told = repr((words, request.path.joins))
         try:
             self._history = self._file.restore(request.cell, rows, told)
-        except InputError as error:
+        except AnotherProblemError as error:
             self._refused(error)
             self._file.path.unlink(missing_ok=True)
         return self._history

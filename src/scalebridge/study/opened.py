@@ -6,6 +6,7 @@ Files are read as data, JSON and HDF5 alone: nothing in them is ever executed.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from scalebridge.study.opened_sweep import OpenedSweep
 from scalebridge.study.results import reading, told_of
 
 _SUMMARY, _RESULTS = "summary.json", "results.vtkhdf"
+_ORDER = "study.json"  # what `resume` needs
 
 
 def open(path: str | Path) -> OpenedRun | OpenedSweep:
@@ -67,7 +69,7 @@ def _open_folder(folder: Path) -> OpenedRun | OpenedSweep:
     if file.exists() and _stamp(_of_file(file)) != _stamp(summary):
         raise InputError(
             f"{_SUMMARY} and {_RESULTS} in {str(folder)!r} are of different runs, since the later "
-            "one has not finished; run it again, or open one of the files"
+            f"one has not finished; {_how_to_go_on(folder)}, or open one of the files"
         )
     with _told(folder / _SUMMARY):
         return OpenedRun(folder, file, summary)
@@ -90,13 +92,20 @@ def _what_it_holds(folder: Path) -> str:
     if (folder / _RESULTS).exists():
         return (
             f"holds {_RESULTS} but no {_SUMMARY}, which a run writes last; it has not finished: "
-            f"wait, run it again, or open {str(folder / _RESULTS)!r}"
+            f"wait, {_how_to_go_on(folder)}, or open {str(folder / _RESULTS)!r}"
         )
     if next(folder.glob("point-*"), None) is not None:
-        return "holds a sweep of which no point is done yet; run it with --resume, or open a point"
-    if (folder / "microstructure.png").exists():
-        return f"holds no {_SUMMARY}: the run has not finished; wait, or run it again"
+        how = _how_to_go_on(folder, "run it with --resume")
+        return f"holds a sweep of which no point is done yet; {how}, or open a point"
+    if (folder / _ORDER).exists() or (folder / "microstructure.png").exists():
+        return f"holds no {_SUMMARY}: the run has not finished; wait, or {_how_to_go_on(folder)}"
     return "is no folder of results; give the --out of scalebridge homogenize or run"
+
+
+def _how_to_go_on(folder: Path, otherwise: str = "run it again") -> str:
+    if (folder / _ORDER).exists():
+        return f"go on with `scalebridge resume {shlex.quote(str(folder))}`"
+    return otherwise
 
 
 def _of_file(path: Path) -> dict[str, Any]:

@@ -31,8 +31,8 @@ class OpenedStructure:
     physics : "conduction", "elasticity" or "finite strain"
     plane : str or None
     columns : dict of str to (step,)
-        Column → values: ``time``, reactions ``SUPPORT.x``, displacements ``POINT.x`` and
-        ``SUPPORT.u_x``, energies, Newton iterations; row 0 is rest.
+        Column → values: ``time``, reactions ``SUPPORT.x``, loads ``PLACE.load_x``,
+        displacements ``POINT.x`` and ``SUPPORT.u_x``, energies, Newton iterations; row 0 is rest.
     units : dict of str to str
         Kind of quantity → SI unit; without units in the study it is that of the input.
     steps, reached : int
@@ -45,7 +45,7 @@ class OpenedStructure:
     kept : tuple of int
         Rows of which stresses and energies are stored.
     localized : tuple of dict
-        Points whose cells are stored: "region", "place", "average", "statistics", ….
+        Points whose cells are stored: "region", "place", "average", "rows", "statistics", ….
     hardest : tuple of dict
         Points whose cells took most iterations.
     path : Path
@@ -109,20 +109,29 @@ class OpenedStructure:
             raise InputError(f"`row` must be below {count}, but is {row}")
         return OpenedParts(self.file, wanted, float(self.times[wanted]))
 
-    def inside(self, number: int = 0) -> Results:
+    def inside(self, number: int = 0, row: int = -1) -> Results:
         """Return the microstructure and the fields of a point in `localized`.
 
         Parameters
         ----------
         number : int
             Which of `localized`.
+        row : int
+            One of its "rows"; −1 is the last row that was reached.
         """
         if not -len(self.localized) <= number < len(self.localized):
             raise InputError(
                 f"`number` must be one of the {len(self.localized)} points whose cells are stored, "
                 f"but is {number}; see `localize` in the study"
             )
-        return read_results(self.path / str(self.localized[number]["file"]))
+        told = self.localized[number]
+        wanted, rows = row + len(self.times) if row < 0 else row, list(told["rows"])
+        if wanted not in rows:
+            raise InputError(
+                f"`row` must be one of {rows}, of which fields in the cell are stored, but is "
+                f"{row}; see `fields` in the study"
+            )
+        return read_results(self.path / str(told["file"]), rows.index(wanted))
 
     def table(self) -> pandas.DataFrame:
         """Return the columns as a pandas table over the time."""
@@ -134,20 +143,24 @@ class OpenedStructure:
     def __repr__(self) -> str:
         energies = (self.columns[name][-1] for name in ("work", "stored", "dissipated"))
         work, kept, lost = energies
+        ledger = f"\nwork {work:.6g}, stored {kept:.6g}, dissipated {lost:.6g}"
+        if self.physics == "conduction":  # where fluxes do no work
+            ledger = ""
         state = "" if self.converged else f"\nNOT CONVERGED: {self.message}"
         return (
             f"{self.name}: structure in {self.physics}, {self.reached} of {self.steps} steps to "
-            f"t = {self.times[-1]:g}, {int(self.columns['newton'].sum())} Newton iterations\n"
-            f"work {work:.6g}, stored {kept:.6g}, dissipated {lost:.6g}{state}"
+            f"t = {self.times[-1]:g}, {int(self.columns['newton'].sum())} Newton iterations"
+            f"{ledger}{state}"
         )
 
 
 class OpenedParts(Mapping[str, NDArray[Any]]):
     """The arrays of a structure at one time, (node, …) or (element, …), as ParaView has them.
 
-    ``displacement`` or ``temperature`` at the nodes; in the elements ``region`` and means of
-    gradient, flux and energy, NaN in rows that were not kept. Symmetric tensors are XX, YY, ZZ,
-    XY, YZ, XZ, without Mandel's √2.
+    ``displacement`` or ``temperature`` at the nodes; in the elements ``region``, ``micro_work``
+    (iterations of the micro problems in all) and means of gradient, flux and energy, NaN in rows
+    that were not kept, with ``von_mises`` where all of the stress is known. Symmetric tensors are
+    XX, YY, ZZ, XY, YZ, XZ, without Mandel's √2.
 
     Attributes
     ----------

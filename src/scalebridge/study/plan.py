@@ -109,9 +109,9 @@ class StructureRequest:
     keep : tuple of int
         Rows whose fields at the points are stored.
     localize : tuple of (int, int)
-        Elements and their points whose cells are written.
+        Elements and their points whose cells are written, at the rows of `keep` and the last.
     hardest : int
-        How many more cells are: those with the most iterations.
+        How many more cells are at the last row: those with the most iterations.
     alike : float or None
         As in `scalebridge.Structure.solve`.
     """

@@ -99,26 +99,43 @@ def write_results(
     arrays = {name: _checked(name, value, shape) for name, value in (fields or {}).items()}
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         _write_image(file.create_group("VTKHDF"), microstructure, arrays)
-        own = file.create_group("scalebridge")
-        # Text of a fixed length: in a damaged heap of loose strings HDF5 searches for ever.
-        names = [name.encode() for name in microstructure.names]
-        fixed = h5py.string_dtype(length=max(map(len, names)))
-        own.create_dataset("phases", data=names, dtype=fixed)
-        own.attrs["dim"] = len(shape)
-        own["spacing"] = np.asarray(microstructure.spacing, dtype=float)
-        told = {"sources": microstructure.sources, "notes": microstructure.notes}
-        own["origin"] = np.bytes_(json.dumps(told))
-        components = {name: _components(a, shape) for name, a in arrays.items()}
-        own["fields"] = np.bytes_(json.dumps(components))
-        own["provenance"] = np.bytes_(json.dumps(plain(dict(provenance or {}))))
-        group = own.create_group("tensors")
+        own = write_own(file, microstructure, arrays, provenance)
         for name, tensor in (tensors or {}).items():
-            group[name] = np.asarray(tensor)
+            own[f"tensors/{name}"] = np.asarray(tensor)
     return path
 
 
-def read_results(path: str | Path) -> Results:
+def write_own(
+    file: h5py.File,
+    microstructure: Microstructure,
+    fields: Mapping[str, NDArray[Any]],
+    provenance: Mapping[str, Any] | None,
+) -> h5py.Group:
+    """Write and return ``/scalebridge``: what VTK has no place for, with no tensors yet."""
+    own, shape = file.create_group("scalebridge"), tuple(microstructure.shape)
+    # Text of a fixed length: in a damaged heap of loose strings HDF5 searches for ever.
+    names = [name.encode() for name in microstructure.names]
+    fixed = h5py.string_dtype(length=max(map(len, names)))
+    own.create_dataset("phases", data=names, dtype=fixed)
+    own.attrs["dim"] = len(shape)
+    own["spacing"] = np.asarray(microstructure.spacing, dtype=float)
+    told = {"sources": microstructure.sources, "notes": microstructure.notes}
+    own["origin"] = np.bytes_(json.dumps(told))
+    components = {name: _components(a, shape) for name, a in fields.items()}
+    own["fields"] = np.bytes_(json.dumps(components))
+    own["provenance"] = np.bytes_(json.dumps(plain(dict(provenance or {}))))
+    own.create_group("tensors")
+    return own
+
+
+def read_results(path: str | Path, step: int = -1) -> Results:
     """Read what `write_results` wrote: component-first fields, Mandel tensors, provenance.
+
+    Parameters
+    ----------
+    path : str or Path
+    step : int
+        Whose fields are read, of a file with time steps; −1 is the last.
 
     Raises
     ------
@@ -128,7 +145,7 @@ def read_results(path: str | Path) -> Results:
     with reading(path) as file:
         own = file["scalebridge"]
         tensors = {name: stored(file, f"scalebridge/tensors/{name}")[()] for name in own["tensors"]}
-        fields = {name: field_of(file, name) for name in components_of(file)}
+        fields = {name: field_of(file, name, step) for name in components_of(file)}
         provenance = told_of(file, "provenance")
         return Results(microstructure_of(file), fields, tensors, provenance)
 
@@ -152,7 +169,7 @@ def microstructure_of(file: h5py.File) -> Microstructure:
     """Read the microstructure alone."""
     from scalebridge.microstructure import Microstructure
 
-    own, data = file["scalebridge"], stored(file, "VTKHDF/CellData/labels")[()]
+    own, data = file["scalebridge"], _data(file, "labels", 0)
     labels = np.ascontiguousarray(data.T)
     labels = labels[..., 0] if int(own.attrs["dim"]) == 2 else labels
     names = as_names([name.decode() for name in _text(file, "phases").tolist()])
@@ -193,15 +210,25 @@ def _text(file: h5py.File, name: str) -> Any:
     return data[()]
 
 
-def field_of(file: h5py.File, name: str) -> NDArray[Any]:
-    """Read one field, component-first."""
+def field_of(file: h5py.File, name: str, step: int = -1) -> NDArray[Any]:
+    """Read one field, component-first, at a step if it has any."""
     flat = int(file["scalebridge"].attrs["dim"]) == 2
-    data, components = stored(file, f"VTKHDF/CellData/{name}"), components_of(file)[name]
+    data, components = _data(file, name, step), components_of(file)[name]
     kept = {(True, 3): 6, (True, 2): 3}.get((flat, components), components)
-    shape = stored(file, "VTKHDF/CellData/labels").shape
+    shape = stored(file, "VTKHDF/CellData/labels").shape[-3:]
     if data.shape != ((*shape, kept) if components else shape):
         raise ValueError(f"its field {name!r} has the shape {data.shape}, its image {shape}")
-    return from_vtk(data[()], components, flat)
+    return from_vtk(data, components, flat)
+
+
+def _data(file: h5py.File, name: str, step: int) -> NDArray[Any]:
+    """Read an array of the cells; a file with time steps has them first."""
+    data = stored(file, f"VTKHDF/CellData/{name}")
+    if "Steps" not in file["VTKHDF"]:
+        return np.asarray(data[()])
+    if not -len(data) <= step < len(data):
+        raise ValueError(f"it has {len(data)} steps of {name!r}, and none of number {step}")
+    return np.asarray(data[step])
 
 
 def _checked(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:

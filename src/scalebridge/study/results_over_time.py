@@ -9,7 +9,6 @@ Source: VTKHDF specification, docs.vtk.org, temporal ImageData.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scalebridge.study.files import atomic, plain
-from scalebridge.study.results import cells_of, write_frame
+from scalebridge.study.files import atomic
+from scalebridge.study.results import cells_of, write_frame, write_own
 
 if TYPE_CHECKING:
     from scalebridge.microstructure import Microstructure
@@ -56,11 +55,10 @@ def write_over_time(
         for name in fields[0]:
             _write_series(cells, name, [at[name] for at in fields], microstructure)
         _write_steps(image, moments, list(fields[0]))
-        own = file.create_group("scalebridge")
+        own = write_own(file, microstructure, fields[0], provenance)
         for group, arrays in (groups or {}).items():
             for name, values in arrays.items():
                 own[f"{group}/{name}"] = np.asarray(values)
-        own["provenance"] = np.bytes_(json.dumps(plain(dict(provenance or {}))))
     return path
 
 

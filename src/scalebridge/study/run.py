@@ -81,6 +81,11 @@ def run_study(
     file = study if isinstance(study, StudyFile) else read_study(study)
     observer = observer or Observer()
     folder = file.output if out is None else Path(out)
+    if predict and workers is not None:
+        raise InputError(
+            "`predict` is for one process, but `workers` are given; predict without them, as "
+            "scalebridge estimate does"
+        )
     run = _Run(file, folder, resume, command)
     with team(workers) as own:
         return run.run(observer, own, predict)

@@ -1,11 +1,12 @@
 """A solved structure as one file for ParaView: an unstructured grid with time steps (VTKHDF).
 
 Layout: ``/VTKHDF`` as VTK reads it, with ``displacement`` or ``temperature`` at the nodes of
-all steps, and in the elements the ``region`` and, of the steps that were kept, means of
-gradient, flux and energy (NaN in the others). Symmetric tensors are in VTK's order XX, YY, ZZ,
-XY, YZ, XZ, without Mandel's √2; F and P are row by row. NaN stands for a component across the
-plane that a law of two dimensions does not tell. ``/scalebridge`` holds reactions and
-energies by time.
+all steps, and in the elements the ``region``, ``micro_work``, the iterations of the micro problems
+of all steps as means over the points, zero without such; and, of the steps that were kept, means
+of gradient, flux and energy (NaN in the others), in small strain also ``von_mises`` of the mean
+stress where all of it is known. Symmetric tensors are in VTK's order XX, YY, ZZ, XY, YZ, XZ,
+without Mandel's √2; F and P are row by row. NaN stands for a component across the plane that a
+law of two dimensions does not tell. ``/scalebridge`` holds reactions and energies by time.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import numpy as np
 
 from scalebridge.errors import InputError
 from scalebridge.study.files import atomic
+from scalebridge.study.local_fields import von_mises
 
 if TYPE_CHECKING:
     from scalebridge.structure import Solution
 
-_ROOT2 = np.sqrt(2.0)
+_MANDEL = np.sqrt([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
 #: Corners of VTK's cells on the unit simplex or cube, then pairs of corners with a node between.
 _TRIANGLE = ((0, 0), (1, 0), (0, 1))
 _QUAD = ((0, 0), (1, 0), (1, 1), (0, 1))
@@ -149,11 +151,13 @@ def _write_points(root: h5py.Group, steps: h5py.Group, solution: Solution) -> No
 def _write_cells(root: h5py.Group, steps: h5py.Group, solution: Solution) -> None:
     elements = len(solution.space.connectivity)
     cells, offsets = root.create_group("CellData"), steps.create_group("CellDataOffsets")
-    regions = np.zeros(elements, np.int32)
+    regions, work, count = np.zeros(elements, np.int32), np.zeros(elements), len(solution.times)
     for number, region in enumerate(solution.regions):
         regions[region.elements] = number
-    cells["region"], count = regions, len(solution.times)
-    offsets["region"] = np.zeros(count, np.int64)
+        if region.name in solution.work_of_points:
+            work[region.elements] = solution.work_of_points[region.name].mean(axis=1)
+    for name, values in (("region", regions), ("micro_work", work)):  # one for all steps
+        cells[name], offsets[name] = values, np.zeros(count, np.int64)
     names = {
         "conduction": ("gradient", "flux"),
         "elasticity": ("strain", "stress"),
@@ -168,6 +172,9 @@ def _write_cells(root: h5py.Group, steps: h5py.Group, solution: Solution) -> Non
         data = np.concatenate(whole)
         cells[name] = data[:, 0] if size == 1 else data
         offsets[name] = np.arange(count) * elements
+        if name == "stress" and size == 6 and np.isfinite(data).all(axis=1).any():
+            cells["von_mises"] = von_mises((data * _MANDEL).T)
+            offsets["von_mises"] = np.arange(count) * elements
 
 
 def _of_elements(solution: Solution, step: int, name: str) -> np.ndarray:
@@ -202,4 +209,4 @@ def _shown(values: np.ndarray, solution: Solution, name: str) -> np.ndarray:
         values = np.insert(values, [2, 2, 2], 0, axis=1)
         if flux == (solution.plane == "strain"):  # σ₃₃ in plane strain, ε₃₃ in plane stress
             values[:, 2] = np.nan
-    return values[:, [0, 1, 2, 5, 3, 4]] / np.array([1, 1, 1, _ROOT2, _ROOT2, _ROOT2])
+    return values[:, [0, 1, 2, 5, 3, 4]] / _MANDEL

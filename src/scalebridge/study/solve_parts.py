@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scalebridge.errors import InputError, WorkersLostError
 from scalebridge.study import structure_cost
+from scalebridge.study.checkpoint import AnotherProblemError
 from scalebridge.study.hardest import hardest
 from scalebridge.study.job import Observer
 from scalebridge.study.plan import Plan, StructureRequest
@@ -91,7 +92,7 @@ class _Saved:
         """Return what was saved of this very problem."""
         try:
             return self._kept.restore(balance, times, options)
-        except InputError as error:
+        except AnotherProblemError as error:
             self._refused(error)
             self._remove()
             return self._kept.restore(balance, times, options)
@@ -121,6 +122,7 @@ def _solve(plan: Plan, name: str, observer: Observer, workers: Workers | None) -
         request.times.tolist(),
         tolerance=request.tolerance,
         keep=request.keep,
+        watch=request.localize,
         newton_iterations=request.newton_iterations,
         cuts=request.cuts,
         progress=partial(observer.iterated, name),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,9 @@ import numpy as np
 
 from scalebridge import __version__
 from scalebridge.errors import InputError
-from scalebridge.study.checkpoint import describe_cell, update
-from scalebridge.study.files import atomic, remove_leftovers, writable_folder, write_json
+from scalebridge.study.checkpoint import AnotherProblemError, describe_cell, update
+from scalebridge.study.files import atomic, write_json
+from scalebridge.study.functions import functions_in
 
 if TYPE_CHECKING:
     from scalebridge.structure.balance import Balance
@@ -67,8 +69,7 @@ class StructureCheckpoint:
         """Return what was saved of a problem, or None where there is nothing yet."""
         self._problem = fingerprint(balance, times, options)
         if not self._latest.exists():
-            writable_folder(self.folder)
-            remove_leftovers(self.folder)
+            self._try_folder()
             return None
         try:
             told = json.loads(self._latest.read_text(encoding="utf-8"))
@@ -78,12 +79,12 @@ class StructureCheckpoint:
         if named[0] != _FORMAT:
             raise self._foreign(f"format {named[0]!r}")
         if named[1] != __version__:
-            raise InputError(
+            raise AnotherProblemError(
                 f"{str(self.folder)!r} was written by scalebridge {named[1]}, but this is "
                 f"{__version__}; remove it to begin anew"
             )
         if named[2] != self._problem:
-            raise InputError(
+            raise AnotherProblemError(
                 f"{str(self.folder)!r} is the checkpoint of another problem: the mesh, the laws, "
                 "supports, loads, times, the tolerance or the kind of workers differ; choose "
                 "another folder, or remove it to begin anew"
@@ -93,7 +94,7 @@ class StructureCheckpoint:
             rows = []
             for number in range(int(told["row"]) + 1):
                 file = self._row(number)
-                rows.append(_unpack_row(number, _read(file)))
+                rows.append(_unpack_row(number, _read(file), balance))
             arrays: dict[str, np.ndarray] = {}
             for name in told["states"]:
                 file = self.folder / Path(name).name
@@ -125,6 +126,17 @@ class StructureCheckpoint:
         """Remove the folder, if it is a checkpoint."""
         if self._latest.exists() or not any(self.folder.glob("*")):
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _try_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"`folder` of a checkpoint must be writable, but {str(self.folder)!r} is not "
+                f"({error.strerror or error}); choose another one"
+            ) from error
 
     def _row(self, number: int) -> Path:
         return self.folder / f"row-{number:06d}.npz"
@@ -170,6 +182,8 @@ def fingerprint(balance: Balance, times: np.ndarray, options: str) -> str:
         else:
             digest.update(repr(region.law).encode())
             arrays(*jax.tree.leaves(region.law))
+            for told in functions_in(region.law):
+                digest.update(told)
     return digest.hexdigest()
 
 
@@ -191,6 +205,9 @@ def _pack_row(row: Row) -> dict[str, Any]:
         found[f"iterations/{k}"] = np.array(substep, float)
     for region, fields in (row.fields or {}).items():
         found |= _pack_fields(region, fields)
+    for (element, point), state in row.watched.items():
+        for n, leaf in enumerate(jax.tree.leaves(state)):
+            found[f"watched/{element}/{point}/{n}"] = leaf
     return found
 
 
@@ -207,7 +224,7 @@ def _unpack_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.n
     return found or None
 
 
-def _unpack_row(number: int, arrays: Mapping[str, np.ndarray]) -> Row:
+def _unpack_row(number: int, arrays: Mapping[str, np.ndarray], balance: Balance) -> Row:
     from scalebridge.structure.newton import Iteration
     from scalebridge.structure.record import Row
 
@@ -232,7 +249,21 @@ def _unpack_row(number: int, arrays: Mapping[str, np.ndarray]) -> Row:
             for k in range(substeps)
         ),
         fields=_unpack_fields(arrays),
+        watched=_unpack_watched(arrays, balance),
     )
+
+
+def _unpack_watched(arrays: Mapping[str, np.ndarray], balance: Balance) -> dict[Any, Any]:
+    from scalebridge.structure.chosen_points import virgin_at
+
+    found: dict[Any, Any] = {}
+    for key in arrays:
+        if key.startswith("watched/") and key.endswith("/0"):
+            element, point = (int(number) for number in key.split("/")[1:3])
+            template, form = jax.tree.flatten(virgin_at((element, point), balance.regions))
+            leaves = [arrays[f"watched/{element}/{point}/{n}"] for n in range(len(template))]
+            found[element, point] = jax.tree.unflatten(form, leaves)
+    return found
 
 
 def _pack_state(snapshot: Snapshot, rank: int) -> dict[str, Any]:

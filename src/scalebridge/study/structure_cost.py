@@ -27,7 +27,6 @@ import jax
 import numpy as np
 from scipy.optimize import nnls
 
-from scalebridge._compiling import first_calls
 from scalebridge.errors import ConvergenceError, Interrupted
 from scalebridge.study.cost_cells import coarse
 
@@ -125,9 +124,9 @@ def predict(request: StructureRequest) -> StructureCost:
         name: points.with_cell(coarse(points.cell, points.cell.boundary, _COARSE**points.cell.dim))
         for name, points in fine.items()
     }
-    pilot, share = _pilot(request, rough)
+    pilot, share, first = _pilot(request, rough)
     counted = measured(pilot)
-    regions, exponents, compiling = {}, {}, 0.0
+    regions, exponents, compiling = {}, {}, first
     for region in whole.regions:
         if region.name not in fine:
             continue
@@ -135,7 +134,6 @@ def predict(request: StructureRequest) -> StructureCost:
         gradients = region.gradients(pilot.field[-1], whole.space)
         dt = float(np.diff(request.times)[-1])
         pace, coarser = (_pace(p, gradients, dt) for p in (points, rough[region.name]))
-        compiling += pace.compiling
         own = counted.regions[region.name]
         # Iterations grow a little with the resolution: by as much as in the answers timed.
         growth = pace.iterations / coarser.iterations if coarser.iterations else 1.0
@@ -170,7 +168,7 @@ def measured(solution: Solution) -> StructureCost:
     regions = {
         region.name: _fitted(calls[region.name])
         for region in solution.regions
-        if _is_cell(region) and region.name in calls
+        if is_micro(region) and region.name in calls
     }
     return StructureCost(
         macro_iterations=len(solution.calls) / max(len(calls), 1),
@@ -209,8 +207,8 @@ def terms_of(predicted: StructureCost | None, actual: StructureCost) -> list[dic
     """Return the terms of a cost: their "name", "unit", "predicted" and "measured" values."""
 
     def row(name: str, unit: str, of: Any) -> dict[str, Any]:
-        told = None if predicted is None else float(of(predicted))
-        return {"name": name, "unit": unit, "predicted": told, "measured": float(of(actual))}
+        told = None if predicted is None else of(predicted)
+        return {"name": name, "unit": unit, "predicted": told, "measured": of(actual)}
 
     terms = [row("macroscopic iterations", "", lambda c: c.macro_iterations)]
     for name in actual.regions:
@@ -220,34 +218,44 @@ def terms_of(predicted: StructureCost | None, actual: StructureCost) -> list[dic
         def of(attribute: str, name: str = name) -> Any:
             return lambda cost: getattr(cost.regions[name], attribute)
 
+        def pace(attribute: str, name: str = name) -> Any:
+            # A fit leaves zero where it cannot tell a pace from the others.
+            return lambda cost: getattr(cost.regions[name], attribute) or None
+
         terms += [
             row(f"{name}: answers", "", of("answers")),
             row(f"{name}: linear iterations", "", of("iterations")),
             row(f"{name}: tangents", "", of("tangents")),
-            row(f"{name}: an answer without", "s", of("answer")),
-            row(f"{name}: a linear iteration", "s", of("iteration")),
-            row(f"{name}: a tangent", "s", of("tangent")),
+            row(f"{name}: an answer without iterations", "s", pace("answer")),
+            row(f"{name}: a linear iteration", "s", pace("iteration")),
+            row(f"{name}: a tangent", "s", pace("tangent")),
             row(f"{name}: micro problems", "s", of("seconds")),
         ]
     terms += [
         row("assembly", "s", lambda cost: cost.assembly),
         row("linear equations", "s", lambda cost: cost.linear),
         row("all but first calls", "s", lambda cost: cost.seconds),
-        # A prediction in the same process has made them already.
+        # Not to be compared: the prediction has made some of them already.
         {"name": "first calls", "unit": "s", "predicted": None, "measured": actual.compiling},
     ]
     return terms
 
 
-def _is_cell(region: Region) -> bool:
+def is_micro(region: Region) -> bool:
     """Whether a region has a micro problem at each point."""
     from scalebridge.cell import Cell
 
     return isinstance(region.law, Cell) and not region.law.is_linear
 
 
-def _pilot(request: StructureRequest, rough: Mapping[str, CellPoints]) -> tuple[Solution, float]:
-    """Follow the history with coarse cells; return also what it must be multiplied by."""
+def _pilot(
+    request: StructureRequest, rough: Mapping[str, CellPoints]
+) -> tuple[Solution, float, float]:
+    """Follow the history with coarse cells.
+
+    Return also what its counts must be multiplied by, and the seconds of its first calls, which
+    the fine cells will take too.
+    """
     from scalebridge.structure import marching
 
     whole = request.structure.balance
@@ -264,7 +272,7 @@ def _pilot(request: StructureRequest, rough: Mapping[str, CellPoints]) -> tuple[
             raise KeyboardInterrupt
 
     try:
-        found = marching.march(
+        found: Any = marching.march(
             dataclasses.replace(whole, regions=regions),
             request.times.tolist(),
             physics=request.structure.physics,
@@ -276,16 +284,18 @@ def _pilot(request: StructureRequest, rough: Mapping[str, CellPoints]) -> tuple[
             progress=stop_in_time,
             checkpoint=None,
             workers=None,
+            alike=request.alike,
             throw=True,
         )
     except Interrupted as stop:
         if not enough:
             raise
-        found = stop.partial  # type: ignore[assignment]
+        found = stop.partial
     except ConvergenceError as error:  # the coarse cells may fail where the fine ones do not
-        found = error.partial  # type: ignore[assignment]
+        found = error.partial
     done = len(found.times) - 1
-    return found, _extrapolation(found, done, last) if 0 < done < last else 1.0
+    share = _extrapolation(found, done, last) if 0 < done < last else 1.0
+    return found, share, found.timings["compiling"]
 
 
 def _extrapolation(found: Solution, done: int, last: int) -> float:
@@ -313,13 +323,12 @@ def _fitted(calls: list[Call]) -> RegionCost:
 
 class _Pace(NamedTuple):
     """Seconds of one answer without iterations, of one iteration and of one tangent; the
-    iterations that all answers took from rest, and the seconds of first calls."""
+    iterations that all answers took from rest."""
 
     answer: float
     iteration: float
     tangent: float
     iterations: int
-    compiling: float
 
 
 def _pace(points: CellPoints, gradients: np.ndarray, dt: float) -> _Pace:
@@ -331,9 +340,8 @@ def _pace(points: CellPoints, gradients: np.ndarray, dt: float) -> _Pace:
     chosen = np.unique(np.linspace(0, points.count - 1, min(most, points.count)).astype(int))
     few = points.select(chosen)
     own = Question(gradients[chosen], few.virgin(), dt, _TIGHT, None)
-    with first_calls() as compiled:
-        near = few.answer(own).guess
-        few.answer(own._replace(accuracy=_ACCURACY, guess=near))
+    near = few.answer(own).guess  # which compiles, as the next
+    few.answer(own._replace(accuracy=_ACCURACY, guess=near))
     stamps, answers = [time.perf_counter()], []
     for asked in (own, own._replace(guess=near), own._replace(accuracy=_ACCURACY, guess=near)):
         answers.append(few.answer(asked))
@@ -346,5 +354,4 @@ def _pace(points: CellPoints, gradients: np.ndarray, dt: float) -> _Pace:
         iteration=max(first - still, 0.0) / max(work[0] - work[1], 1),
         tangent=max(sloped - still, 0.0) / max(solved, 1),
         iterations=work[0],
-        compiling=compiled.again,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from scalebridge.study.load_files import Write, write_table
 from scalebridge.study.plan import Plan, StructureRequest
 
 if TYPE_CHECKING:
+    from scalebridge.structure import Localized, Solution
     from scalebridge.structure.balance import Region
     from scalebridge.study.solve_parts import Solved
 
@@ -36,8 +37,6 @@ def write_structure(
     told : mapping
         What the summary tells of the run, this structure among it; goes into the provenance.
     """
-    from scalebridge.study.load_fields import load_fields
-    from scalebridge.study.results import write_results
     from scalebridge.study.solution_file import write_solution
     from scalebridge.study.structure_pictures import save_structure_pictures
 
@@ -45,17 +44,43 @@ def write_structure(
     write(f"structure_{name}.csv", partial(write_table, columns=own["table"]))
     write(f"structure_{name}.vtkhdf", partial(write_solution, solution=solved.solution))
     for one, inside in zip(solved.localized, own["localized"], strict=True):
-        shown = load_fields(one.fields, one.cell, units.get("flux", ""))
+        provenance = {"run": told["run"], "localized": inside}
         write(
             inside["file"],
             partial(
-                write_results,
-                microstructure=one.cell.microstructure,
-                fields=shown.arrays,
-                provenance={"run": told["run"], "localized": inside},
+                _write_inside,
+                solution=solved.solution,
+                one=one,
+                rows=inside["rows"],
+                unit=units.get("flux", ""),
+                provenance=provenance,
             ),
         )
     save_structure_pictures(write, name, own, solved.solution, solved.localized, units)
+
+
+def _write_inside(
+    path: Path,
+    solution: Solution,
+    one: Localized,
+    rows: Sequence[int],
+    unit: str,
+    provenance: Mapping[str, Any],
+) -> Path:
+    """Write the fields in the cell of a point: over time, if there are several rows of it."""
+    from scalebridge.structure import localize
+    from scalebridge.study.load_fields import load_fields
+    from scalebridge.study.results import write_results
+    from scalebridge.study.results_over_time import write_over_time
+
+    micro, last = one.cell.microstructure, load_fields(one.fields, one.cell, unit).arrays
+    if len(rows) == 1:
+        return write_results(path, micro, fields=last, provenance=provenance)
+    chosen = [(one.element, one.point)]
+    earlier = [localize(solution, elements=chosen, row=row)[0] for row in rows[:-1]]
+    fields = [load_fields(at.fields, at.cell, unit).arrays for at in earlier]
+    times = solution.times[list(rows)]
+    return write_over_time(path, micro, times, [*fields, last], provenance=provenance)
 
 
 def bytes_of_structures(plan: Plan) -> int:
@@ -98,4 +123,5 @@ def _inside(request: StructureRequest) -> int:
 
     cells = [r.law for r in request.structure.balance.regions if isinstance(r.law, Cell)]
     voxels = max((int(np.prod(cell.microstructure.shape)) for cell in cells), default=0)
-    return 8 * 40 * voxels * (len(request.localize) + request.hardest)
+    rows = len({*request.keep, len(request.times) - 1})
+    return 8 * 40 * voxels * (rows * len(request.localize) + request.hardest)

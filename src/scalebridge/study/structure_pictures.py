@@ -19,7 +19,7 @@ from scalebridge.study.body_pictures import draw_body
 from scalebridge.study.load_fields import load_fields
 from scalebridge.study.load_pictures import finish_axes, label_axis
 from scalebridge.study.pictures import INK, PALETTE, save, save_field
-from scalebridge.study.structure_columns import Column, curves_of, steps_of
+from scalebridge.study.structure_columns import Column, curves_of, repeats_of, steps_of
 from scalebridge.study.structure_measures import Measure, at_vertices
 from scalebridge.study.structure_surface import surface_of_solution
 
@@ -94,9 +94,11 @@ def save_curve(path: str | Path, told: Mapping[str, Any], title: str) -> Path:
     figure, panels = _panels(len(shown))
     for axes, group in zip(panels, shown, strict=True):
         xs, ys = zip(*group[:_MOST_CURVES], strict=True)
-        for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        repeats = repeats_of(group[:_MOST_CURVES])
+        for i, (x, y, again) in enumerate(zip(xs, ys, repeats, strict=True)):
+            style, label = ("--", f"{y.label} (the same)") if again else ("o-", y.label)
             colour = _COLOURS[i % len(_COLOURS)]
-            axes.plot(x.values, y.values, "o-", color=colour, label=y.label, lw=1.6, ms=3.5)
+            axes.plot(x.values, y.values, style, color=colour, label=label, lw=1.6, ms=3.5)
         for axis, some in ((axes.xaxis, xs), (axes.yaxis, ys)):
             names = {column.label for column in some}
             name = names.pop() if len(names) == 1 else some[0].kind

@@ -142,14 +142,14 @@ def _marks(load: OpenedLoad, component: str, turns: Collection[float]) -> list[i
     return [9 if turn else small for turn in large]
 
 
-def line_of(name: str, number: int) -> Figure:
+def line_of(name: str, number: int, dashed: bool = False) -> Figure:
     """Return a trace that still lacks its points, in the colour of its number."""
     colour = COLOURS[number % len(COLOURS)]
     return {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": "lines" if dashed else "lines+markers",
         "name": text(name),
-        "line": {"color": colour, "width": 2},
+        "line": {"color": colour, "width": 2, "dash": "dash" if dashed else "solid"},
     }
 
 

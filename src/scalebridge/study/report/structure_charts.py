@@ -10,7 +10,7 @@ import numpy as np
 from scalebridge.study.report.charts import View, chart, digits, line_of, menu
 from scalebridge.study.report.scenes import Figure, text
 from scalebridge.study.report.words import Scale, scale_of
-from scalebridge.study.structure_columns import Column, column_of, curves_of
+from scalebridge.study.structure_columns import Column, column_of, curves_of, repeats_of
 
 _MOST_MARKED = 60  # rows with a mark each
 
@@ -38,7 +38,7 @@ def curve_chart(told: Mapping[str, Any]) -> Figure:
     size = 5 if len(time.values) <= _MOST_MARKED else 0
     traces = [
         {
-            **line_of(y.label, number),
+            **line_of(f"{y.label} (the same)" if again else y.label, number, dashed=again),
             "x": across,
             "y": up,
             "customdata": digits(time.values / scale_of_columns([time]).factor),
@@ -46,7 +46,9 @@ def curve_chart(told: Mapping[str, Any]) -> Figure:
             "hovertemplate": f"{text(y.label)}: %{{x:.6g}}, %{{y:.6g}}<br>"
             "t = %{customdata:.6g}<extra></extra>",
         }
-        for number, (y, across, up) in enumerate(zip(ys, views[0].across, views[0].up, strict=True))
+        for number, (y, across, up, again) in enumerate(
+            zip(ys, views[0].across, views[0].up, repeats_of(curves), strict=True)
+        )
     ]
     figure = chart(traces, *views[0].titles)
     if len(views) > 1:

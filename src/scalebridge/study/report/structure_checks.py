@@ -13,6 +13,7 @@ from scalebridge.study.report.words import duration, number, small
 from scalebridge.study.structure_columns import column_of, steps_of
 
 _LARGEST_IMBALANCE = 0.05
+_LARGEST_SHARED_ERROR = 0.05
 _ROUND_OFF = 1e-9  # of the largest energy
 _NEAR = 0.1  # residuals below are near enough to tell an order
 _FLOOR = 1e-12  # below, residuals are round-off
@@ -27,10 +28,11 @@ def structure_checks_of(told: Mapping[str, Any]) -> list[Check]:
     told : mapping
         What the summary tells of the structure.
     """
+    conducts = told["physics"] == "conduction"  # where fluxes do no work
     return [
         _convergence(told),
-        _energy(told),
-        _second_law(told),
+        *([] if conducts else [_energy(told), _second_law(told)]),
+        *_sharing(told),
         _order(told),
         _iterations(told),
         Check("Time", duration(told["wall_seconds"]), NEUTRAL, "Wall time of the structure."),
@@ -63,7 +65,20 @@ def _imbalance(told: Mapping[str, Any]) -> float:
     return float(np.nanmax(np.abs(work - stored - lost), initial=0.0)) / scale if scale else 0.0
 
 
+def _dissipates(told: Mapping[str, Any]) -> bool:
+    lost = column_of(told, "dissipated").values
+    return float(np.nanmax(np.abs(lost), initial=0.0)) > _ROUND_OFF * largest_energy(told)
+
+
 def _energy(told: Mapping[str, Any]) -> Check:
+    if not _dissipates(told):
+        return Check(
+            "Work = stored + dissipated",
+            f"to {balanced_to(told)}",
+            NEUTRAL,
+            "Nothing dissipates: what the body stores depends on where it is, not on the steps. "
+            "What is left over is the error of the work alone, a sum of trapezia over them.",
+        )
     return Check(
         "Work = stored + dissipated",
         f"to {balanced_to(told)}",
@@ -86,6 +101,22 @@ def _second_law(told: Mapping[str, Any]) -> Check:
         "Clausius and Duhem, from step to step. Negative values beyond round-off are an error of "
         "a law.",
     )
+
+
+def _sharing(told: Mapping[str, Any]) -> list[Check]:
+    """Tell of each region in which points that are alike shared their solves, and the error."""
+    return [
+        Check(
+            f"Shared solves in {region}",
+            f"{shared['groups']} for {shared['points']} points, error {small(shared['error'])}",
+            # An error that could not be measured is none to rely on.
+            LOOK if shared["error"] is None or shared["error"] > _LARGEST_SHARED_ERROR else GOOD,
+            "Largest error of a flux, relative to the largest in the region, of some points that "
+            f"were solved again on their own: beyond {100 * _LARGEST_SHARED_ERROR:.0f} %, lower "
+            "`alike`.",
+        )
+        for region, shared in told.get("sharing", {}).items()
+    ]
 
 
 def orders_of(substeps: Any) -> NDArray[np.float64]:

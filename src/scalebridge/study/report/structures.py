@@ -12,6 +12,7 @@ import numpy as np
 from scalebridge.study.opened_run import OpenedRun
 from scalebridge.study.opened_tensor import boundary_in_words
 from scalebridge.study.report import checks, drawings
+from scalebridge.study.report.scenes import Figure
 from scalebridge.study.report.structure_charts import (
     curve_chart,
     energies_of,
@@ -34,7 +35,14 @@ from scalebridge.study.report.words import (
     size,
     small,
 )
-from scalebridge.study.structure_columns import Column, column_of, curves_of, steps_of
+from scalebridge.study.structure_columns import (
+    LOAD,
+    Column,
+    column_of,
+    curves_of,
+    is_load,
+    steps_of,
+)
 
 _MOST_STEPS = 1000  # in the table of steps
 _MOST_LINES = 2000  # in the table of residuals
@@ -135,24 +143,13 @@ def _picture(folder: Path, file: str, caption: str, alt: str) -> dict[str, Any] 
 def _charts(
     run: OpenedRun, name: str, told: Mapping[str, Any], found: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the load–displacement curve and the energies over time."""
+    """Return the load–displacement curve and, of mechanics, the energies over time."""
     if told["reached"] < 1:
         return []
-    parts, scale = energies_of(told)
-    time = column_of(told, "time")
-    shown = scale_of_columns([time])
-    energies = {key: (time.values / shown.factor, v / scale.factor) for key, v in parts.items()}
-    pictures = {
-        "energy": (
-            drawings.paths(energies, f"time{shown.brackets}", f"energy{scale.brackets}"),
-            "Work of loads and supports over time, and where it went.",
-            energy_chart(told),
-        )
-    }
+    pictures = {} if told["physics"] == "conduction" else {"energy": _energies(told)}
     if told["curves"]:
         stored = drawings.stored(run.path, f"structure_{name}.png")
-        caption = _of_curve(told)
-        pictures = {"curve": (stored, caption, curve_chart(told)), **pictures}
+        pictures = {"curve": (stored, _of_curve(told), curve_chart(told)), **pictures}
     charts = []
     for kind, (picture, caption, figure) in pictures.items():
         key = f"{kind}-{anchor(name)}"
@@ -164,6 +161,19 @@ def _charts(
             | {"scene": key, "label": label}
         )
     return charts
+
+
+def _energies(told: Mapping[str, Any]) -> tuple[Any, str, Figure]:
+    """Return the energies over time as a picture, its caption and its chart."""
+    parts, scale = energies_of(told)
+    time = column_of(told, "time")
+    shown = scale_of_columns([time])
+    energies = {key: (time.values / shown.factor, v / scale.factor) for key, v in parts.items()}
+    return (
+        drawings.paths(energies, f"time{shown.brackets}", f"energy{scale.brackets}"),
+        "Work of loads and supports over time, and where it went.",
+        energy_chart(told),
+    )
 
 
 def _of_curve(told: Mapping[str, Any]) -> str:
@@ -242,14 +252,18 @@ def _largest(columns: Sequence[Column]) -> float:
 def _spelled(column: Column, told: Mapping[str, Any]) -> str:
     """Return a column in words: "force on right along x"."""
     owner, _, what = column.key.rpartition(".")
-    what = what.removeprefix("u_")
+    what = what.removeprefix("u_").removeprefix(LOAD)
     along = f" along {what}" if what in ("x", "y", "z") else ""
+    if is_load(column.key):
+        return f"{'flow into' if column.kind == 'flow' else 'load on'} {owner}{along}"
     between = "on" if owner in told["supports"] and column.kind in ("force", "flow") else "of"
     return f"{column.kind} {between} {owner}{along}"
 
 
 def _balance(told: Mapping[str, Any]) -> str:
-    """Say what the work balances with, and to how much."""
+    """Say what the work balances with, and to how much; nothing in conduction, without work."""
+    if told["physics"] == "conduction":
+        return ""
     parts, scale = energies_of(told)
     unit = f" {scale.unit}" if scale.unit else ""
     largest = max(float(np.abs(v).max()) for k, v in parts.items() if k != "left over")
@@ -380,20 +394,20 @@ def _statistics(measure: str, phases: Mapping[str, Any], unit: str) -> dict[str,
     }
 
 
-def _cost(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return predicted and measured cost, term by term; nothing where it was not predicted."""
+def _cost(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cost term by term: measured and, if that was asked for, as it was predicted."""
+    terms = (told.get("cost") or {}).get("terms", ())
+    foretold = any(term["predicted"] is not None for term in terms)
     rows = []
-    for term in (told.get("cost") or {}).get("terms", ()):
+    for term in terms:
         predicted, measured = term["predicted"], term["measured"]
         ratio = predicted / measured if predicted is not None and measured else None
-        rows.append(
-            {
-                "name": term["name"],
-                "values": [number(predicted, 4), number(measured, 4), number(ratio, 3)],
-                "unit": term["unit"],
-            }
-        )
-    return rows
+        both = [number(predicted, 4), number(measured, 4), number(ratio, 3)]
+        values = both if foretold else [number(measured, 4)]
+        rows.append({"name": term["name"], "values": values, "unit": term["unit"]})
+    heads = ["Predicted", "Measured", "Predicted / measured"] if foretold else ["Measured"]
+    title = f"Cost, {'predicted and measured' if foretold else 'measured'}"
+    return {"title": title, "heads": heads, "rows": rows}
 
 
 def _files(folder: Path, name: str, told: Mapping[str, Any], beside: str) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from scalebridge.study.report import drawings
 from scalebridge.study.report.structure_charts import scale_of_columns
 from scalebridge.study.report.structures import structures_of
 from scalebridge.study.report.words import number
-from scalebridge.study.structure_columns import Column, column_of, curves_of
+from scalebridge.study.structure_columns import Column, column_of, curves_of, responses_of
 
 _MOST_CURVES = 8
 
@@ -20,11 +20,11 @@ Structures = Sequence[Mapping[str, Any] | None]
 
 
 def structure_columns(runs: Sequence[OpenedRun | None]) -> list[dict[str, Any]]:
-    """Return the end and the peak of the first curve and the dissipated energy, by run."""
+    """Return end and peak of what the first curve tells, and the dissipated energy, by run."""
     columns = []
     for name, told in _by_name(runs).items():
         curves = [
-            None if one is None or not one["curves"] else curves_of(one)[0][1] for one in told
+            None if one is None or not one["curves"] else responses_of(one)[0] for one in told
         ]
         lost = [None if one is None else column_of(one, "dissipated") for one in told]
         if label := next((curve.label for curve in curves if curve is not None), ""):
