@@ -144,6 +144,7 @@ def _timed(plan: Plan, begun: Estimate) -> Estimate:
         pace_of,
         sample_fields,
         time_of_bounds,
+        time_of_structure,
         time_of_writing,
         trial,
     )
@@ -170,8 +171,11 @@ def _timed(plan: Plan, begun: Estimate) -> Estimate:
         if request.compare:
             spent["other boundary conditions"] += time_of_bounds(request.cell)
     structures: dict[str, list[dict[str, Any]]] = {}
+    files: dict[str, float] = {}
     for name, part in plan.structures.items():
         cost = predict(part)
+        if cost.pilot is not None:
+            files[name] = time_of_structure(plan, name, cost.pilot)
         spent[f"structure {name}"] = cost.seconds
         spent["compiling"] += cost.compiling
         structures[name] = [
@@ -179,7 +183,7 @@ def _timed(plan: Plan, begun: Estimate) -> Estimate:
             for term in terms_of(cost, cost)
             if term["predicted"] is not None
         ]
-    spent["writing"] = time_of_writing(plan, samples)
+    spent["writing"] = time_of_writing(plan, samples) + sum(files.values())
     return replace(
         begun,
         time={**begun.time, **{term: seconds for term, seconds in spent.items() if seconds}},

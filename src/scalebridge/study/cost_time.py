@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +23,7 @@ from scalebridge.study.plan import Plan, Request
 
 if TYPE_CHECKING:
     from scalebridge.cell import Cell
+    from scalebridge.structure import Solution
     from scalebridge.upscaling import Effective
 
 _COARSE = {2: 192**2, 3: 48**3}
@@ -182,12 +184,10 @@ def time_of_writing(plan: Plan, samples: list[tuple[Request, Sample]]) -> float:
     from scalebridge.study.pictures import save_field, save_microstructure
     from scalebridge.study.results import write_results
 
-    folder = next(p for p in (plan.out.absolute(), *plan.out.absolute().parents) if p.is_dir())
-    place = folder if os.access(folder, os.W_OK) else None  # a run will refuse it
     whole = plan.microstructure
     if whole is None:
         return 0.0
-    with tempfile.TemporaryDirectory(dir=place, prefix=".estimate-") as name:
+    with tempfile.TemporaryDirectory(dir=_place(plan), prefix=".estimate-") as name:
         start = time.perf_counter()
         save_microstructure(Path(name) / "m.png", whole)
         seconds = time.perf_counter() - start
@@ -203,3 +203,27 @@ def time_of_writing(plan: Plan, samples: list[tuple[Request, Sample]]) -> float:
         if samples:
             seconds += 2 * drawing  # the overview shows the image and a field
     return seconds
+
+
+def time_of_structure(plan: Plan, name: str, pilot: Solution) -> float:
+    """Look into cells of a pilot, and draw and write its files, where the results will go."""
+    from scalebridge.study.describe_structure import describe_structure
+    from scalebridge.study.solve_parts import Solved, localized_of
+    from scalebridge.study.structure_files import write_structure
+
+    request, start = plan.structures[name], time.perf_counter()
+    whole = Solved(pilot, localized_of(pilot, request), 0.0)
+    own = {**describe_structure(pilot, request, whole.localized, 0.0), "cost": None}
+    with tempfile.TemporaryDirectory(dir=_place(plan), prefix=".estimate-") as folder:
+
+        def write(file: str, writer: Callable[[Path], object]) -> None:
+            writer(Path(folder) / file)
+
+        write_structure(write, plan, name, whole, {"run": {}, "structures": {name: own}})
+    return time.perf_counter() - start
+
+
+def _place(plan: Plan) -> Path | None:
+    """Return the folder in which the results will be, or the system's for temporary files."""
+    folder = next(p for p in (plan.out.absolute(), *plan.out.absolute().parents) if p.is_dir())
+    return folder if os.access(folder, os.W_OK) else None  # a run will refuse it

@@ -72,7 +72,11 @@ def solve_parts(
         finally:
             observer.finished(name)
         if solution is not None:
-            looked = _localized(solution, request)
+            looked: tuple[Localized, ...] = ()
+            try:
+                looked = localized_of(solution, request)
+            except KeyboardInterrupt:
+                stopped = True
             spent = time.perf_counter() - start
             found[name] = Solved(solution, looked, spent, predicted)
         if stopped:
@@ -133,7 +137,8 @@ def _solve(plan: Plan, name: str, observer: Observer, workers: Workers | None) -
     )
 
 
-def _localized(solution: Solution, request: StructureRequest) -> tuple[Localized, ...]:
+def localized_of(solution: Solution, request: StructureRequest) -> tuple[Localized, ...]:
+    """Return the cells that are asked for, and those that worked hardest."""
     from scalebridge.structure import localize
 
     if len(solution.times) < 2:

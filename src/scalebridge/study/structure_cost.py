@@ -88,6 +88,8 @@ class StructureCost:
         α by region; empty where it was not measured.
     memory : int [byte]
         Of the states of the points; 0 where it was not counted.
+    pilot : Solution or None
+        From which it was predicted.
     """
 
     macro_iterations: float
@@ -97,6 +99,7 @@ class StructureCost:
     compiling: float
     exponents: Mapping[str, float] = dataclasses.field(default_factory=dict)
     memory: int = 0
+    pilot: Solution | None = None
 
     @property
     def micro(self) -> float:
@@ -156,6 +159,7 @@ def predict(request: StructureRequest) -> StructureCost:
         compiling=compiling,
         exponents=exponents,
         memory=memory_of_states(whole),
+        pilot=pilot,
     )
 
 
@@ -260,7 +264,9 @@ def _pilot(
 
     whole = request.structure.balance
     regions = tuple(
-        dataclasses.replace(region, points=rough.get(region.name, region.points))
+        dataclasses.replace(region, law=rough[region.name].cell, points=rough[region.name])
+        if region.name in rough
+        else region
         for region in whole.regions
     )
     begun, last, enough = time.perf_counter(), len(request.times) - 1, False
