@@ -24,6 +24,7 @@ import yaml
 import scalebridge as sb
 from command import command, the_one_error
 from law_members import BRANCHES, FIBRES, MEMBERS, STEEL
+from scalebridge.study import execute
 from scalebridge.study.build import Builder
 from scalebridge.study.run import run_study
 from scalebridge.study.studyfile import read_study
@@ -753,13 +754,24 @@ def test_a_fresh_run_begins_anew_and_so_does_another_problem(
     monkeypatch.setattr(loading, "load", counted)
     (out / "load_shear.npz").write_bytes(b"stale")
     assert command("run", study, "--quiet").code == 0
+    first = steps.count(1)
     (out / "load_shear.npz").write_bytes(b"stale")
+    changed(study, ("0.002", "0.001"))
+    outcome = command("run", study, "--resume", "--quiet")
+    assert outcome.code == 2
+    assert "load_shear.npz' must be a checkpoint, but cannot be read" in outcome.err
+    assert (out / "load_shear.npz").read_bytes() == b"stale"
+    # One that is whole, of the problem before the change.
+    with monkeypatch.context() as patched:
+        patched.setattr(execute, "remove_checkpoints", lambda plan: None)
+        changed(study)
+        assert command("run", study, "--quiet").code == 0
     changed(study, ("0.002", "0.001"))
     outcome = command("run", study, "--resume")
     assert outcome.code == 0
     assert "warning: shear begins anew: " in outcome.err
     assert steps[0] == 1
-    assert steps.count(1) == 2
+    assert steps.count(1) == 3 * first
     assert not (out / "load_shear.npz").exists()
 
 

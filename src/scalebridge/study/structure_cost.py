@@ -203,8 +203,7 @@ def describe_cost(predicted: StructureCost | None, solution: Solution) -> dict[s
     if not actual.regions or all(call.row != 1 for call in solution.calls):
         return None
 
-    exponents = {} if predicted is None else dict(predicted.exponents)
-    return {"terms": terms_of(predicted, actual), "exponents": exponents}
+    return {"terms": terms_of(predicted, actual)}
 
 
 def terms_of(predicted: StructureCost | None, actual: StructureCost) -> list[dict[str, Any]]:
@@ -235,6 +234,11 @@ def terms_of(predicted: StructureCost | None, actual: StructureCost) -> list[dic
             row(f"{name}: a tangent", "s", pace("tangent")),
             row(f"{name}: micro problems", "s", of("seconds")),
         ]
+        if predicted is not None and name in predicted.exponents:
+            alpha = predicted.exponents[name]
+            terms.append(
+                {"name": f"{name}: exponent α", "unit": "", "predicted": alpha, "measured": None}
+            )
     terms += [
         row("assembly", "s", lambda cost: cost.assembly),
         row("linear equations", "s", lambda cost: cost.linear),
