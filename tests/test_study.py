@@ -1235,9 +1235,9 @@ def survives(text: str, folder: Path) -> None:
         assert outcome.err == ""
 
 
-def fake_execute(plan: Any, _: object) -> dict[str, Any]:
+def fake_execute(plan: Any, *_: object) -> dict[str, Any]:
     return {
-        "image": dict(plan.image),
+        "image": dict(plan.image or {}),
         "results": {},
         "bounds": {},
         "interrupted": False,
