@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 import scalebridge as sb
 from scalebridge.errors import InputError
+from scalebridge.study.checkpoint import describe_law
 
 LABELS = (np.random.default_rng(3).random((4, 3, 5)) < 0.4).astype(int)
 TIMES = np.linspace(0.0, 1.0, 7)
@@ -120,3 +122,22 @@ def test_truncated_and_foreign_files_are_refused(tmp_path: Path) -> None:
         drive(sb.Checkpoint(file))
     with pytest.raises(InputError, match="`every` must be a whole number"):
         sb.Checkpoint(file, every=0)
+
+
+def test_cells_within_cells_are_told_apart_by_what_they_are() -> None:
+    """Not by where they lie in memory, which is elsewhere in each process."""
+
+    def told(order: int, E: float = 7.0) -> str:
+        ends = {"a": sb.laws.IsotropicElastic(E=70.0, nu=0.3)}
+        ends["b"] = sb.laws.IsotropicElastic(E=E, nu=0.3)
+        image = sb.Microstructure(np.eye(2, dtype=int)[::order], 1.0, {"a": 0, "b": 1})
+        inner = sb.Cell(image, ends, plane="strain")
+        labels = np.array([[0, 1], [1, 1]])
+        laws = {"x": inner, "y": sb.laws.J2Plasticity(E=70.0, nu=0.3, yield_stress=1.0)}
+        outer = sb.Cell(sb.Microstructure(labels, 1.0, {"x": 0, "y": 1}), laws, plane="strain")
+        digest = hashlib.sha256()
+        describe_law(digest, outer)
+        return digest.hexdigest()
+
+    assert told(1) == told(1)
+    assert len({told(1), told(-1), told(1, E=8.0)}) == 3

@@ -17,6 +17,7 @@ from scalebridge import __version__
 from scalebridge.cell import nonlinear
 from scalebridge.cell.cell import Cell
 from scalebridge.errors import InputError
+from scalebridge.laws.protocol import Law
 from scalebridge.study.files import atomic
 from scalebridge.study.functions import functions_in
 from scalebridge.upscaling import substeps
@@ -101,19 +102,25 @@ class Checkpoint:
 def fingerprint(cell: Cell, path: LoadPath, options: str) -> str:
     """Return a hash of all that the result depends on."""
     digest = hashlib.sha256(options.encode())
-    describe_cell(digest, cell)
+    describe_law(digest, cell)
     update(digest, path.times, path.gradient, path.flux, path.free)
     return digest.hexdigest()
 
 
-def describe_cell(digest: Any, cell: Cell) -> None:
-    """Add all that a cell's response depends on to a hash."""
-    micro = cell.microstructure
-    words = (micro.shape, micro.spacing, micro.names, cell.boundary, cell.element, cell.plane)
-    digest.update(repr((words, cell.tolerance, cell.laws)).encode())
-    update(digest, micro.labels, *jax.tree.leaves((cell.laws, cell.rotations)))
-    for told in functions_in(cell.laws):
-        digest.update(told)
+def describe_law(digest: Any, law: Law) -> None:
+    """Add all that the response of a law, or of a cell, depends on to a hash."""
+    if not isinstance(law, Cell):
+        digest.update(repr(law).encode())
+        update(digest, *jax.tree.leaves(law))
+        for told in functions_in(law):
+            digest.update(told)
+        return
+    micro = law.microstructure
+    words = (micro.shape, micro.spacing, micro.names, law.boundary, law.element, law.plane)
+    digest.update(repr((words, law.tolerance, list(law.laws), list(law.rotations))).encode())
+    update(digest, micro.labels, *jax.tree.leaves(law.rotations))
+    for inner in law.laws.values():
+        describe_law(digest, inner)
 
 
 def update(digest: Any, *arrays: Any) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalebridge.errors import InputError
+from scalebridge.study.opened_columns import OverTime
 from scalebridge.study.opened_moment import OpenedMoment
 from scalebridge.study.opened_tensor import boundary_in_words
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 Floats = NDArray[np.float64]
 _SHARE = 1e-3  # of the largest work; components with less are not driven
@@ -53,7 +54,7 @@ class OpenedLedger:
 
 
 @dataclass(frozen=True, repr=False)
-class OpenedLoad:
+class OpenedLoad(OverTime):
     """A load history that was stored, as `scalebridge.load` gave it.
 
     Attributes
@@ -103,11 +104,6 @@ class OpenedLoad:
     kept: tuple[int, ...]
     path: Path
     dim: int
-
-    @property
-    def times(self) -> Floats:
-        """Times of the rows, (step,)."""
-        return self.columns["time"]
 
     @cached_property
     def gradient(self) -> Floats:
@@ -174,13 +170,6 @@ class OpenedLoad:
             told = f"one of the stored rows {rows}" if rows else "of a history that stored fields"
             raise InputError(f"`row` must be {told}, but is {row}; see `fields` in the study")
         return OpenedMoment(file, rows.index(wanted), float(self.times[wanted]), self.dim)
-
-    def table(self) -> pandas.DataFrame:
-        """Return the columns as a pandas table over the time."""
-        from scalebridge.study.extras import need
-
-        pandas = need("pandas", "tables", "`table`")
-        return pandas.DataFrame(dict(self.columns)).set_index("time")
 
     def _stacked(self, name: str) -> Floats:
         shears = [self.physics == "elasticity" and c[0] != c[1] for c in self.components]

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from scalebridge.errors import InputError, did_you_mean
 from scalebridge.microstructure.vtkhdf import stored
+from scalebridge.study.opened_columns import OverTime
 from scalebridge.study.results import Results, read_results, reading
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 Floats = NDArray[np.float64]
 _GROUPS = ("PointData", "CellData")
 
 
 @dataclass(frozen=True, repr=False)
-class OpenedStructure:
+class OpenedStructure(OverTime):
     """A structure that was solved and stored.
 
     Attributes
@@ -66,11 +67,6 @@ class OpenedStructure:
     localized: tuple[Mapping[str, Any], ...]
     hardest: tuple[Mapping[str, Any], ...]
     path: Path
-
-    @property
-    def times(self) -> Floats:
-        """Times of the rows, (step,)."""
-        return self.columns["time"]
 
     @property
     def file(self) -> Path:
@@ -132,13 +128,6 @@ class OpenedStructure:
                 f"{row}; see `fields` in the study"
             )
         return read_results(self.path / str(told["file"]), rows.index(wanted))
-
-    def table(self) -> pandas.DataFrame:
-        """Return the columns as a pandas table over the time."""
-        from scalebridge.study.extras import need
-
-        pandas = need("pandas", "tables", "`table`")
-        return pandas.DataFrame(dict(self.columns)).set_index("time")
 
     def __repr__(self) -> str:
         energies = (self.columns[name][-1] for name in ("work", "stored", "dissipated"))

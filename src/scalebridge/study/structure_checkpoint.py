@@ -22,9 +22,8 @@ import numpy as np
 
 from scalebridge import __version__
 from scalebridge.errors import InputError
-from scalebridge.study.checkpoint import AnotherProblemError, describe_cell, update
+from scalebridge.study.checkpoint import AnotherProblemError, describe_law, update
 from scalebridge.study.files import atomic, write_json
-from scalebridge.study.functions import functions_in
 
 if TYPE_CHECKING:
     from scalebridge.structure.balance import Balance
@@ -151,10 +150,8 @@ class StructureCheckpoint:
 def fingerprint(balance: Balance, times: np.ndarray, options: str) -> str:
     """Return a hash of all that the result depends on.
 
-    Supports and loads count by their values at the times: functions cannot be compared.
+    Supports and loads count by their values at the times: functions of place cannot be compared.
     """
-    from scalebridge.cell.cell import Cell
-
     space, digest = balance.space, hashlib.sha256()
     start, span = times[0], times[-1] - times[0]
 
@@ -177,13 +174,7 @@ def fingerprint(balance: Balance, times: np.ndarray, options: str) -> str:
         arrays(region.elements, region.operator)
         if region.turns is not None:
             arrays(region.turns)
-        if isinstance(region.law, Cell):
-            describe_cell(digest, region.law)
-        else:
-            digest.update(repr(region.law).encode())
-            arrays(*jax.tree.leaves(region.law))
-            for told in functions_in(region.law):
-                digest.update(told)
+        describe_law(digest, region.law)
     return digest.hexdigest()
 
 
