@@ -100,9 +100,9 @@ def _modulus(
     values = jax.vmap(lambda c: eigenvalues(c, kinematics))(C)
     present = (f > 0)[:, None]  # a phase of no volume is no phase
     if side == "lower":
-        comparison = jnp.where(present, values, jnp.inf).min(axis=0)
+        comparison = _smallest(jnp.where(present, values, jnp.inf))
     else:
-        comparison = jnp.where(present, values, 0.0).max(axis=0)
+        comparison = -_smallest(-jnp.where(present, values, 0.0))
     return isotropic(constrained_mean(values, f, constraint(comparison, kinematics)), kinematics)
 
 
@@ -114,6 +114,16 @@ def constrained_mean(
     """Return (Σ f_r (c_r + H)⁻¹)⁻¹ − H, also where c_r + H vanishes."""
     total = values + H[None, :]
     weights = fractions[:, None]
-    smallest = jnp.where(weights > 0, total, jnp.inf).min(axis=0)
+    smallest = _smallest(jnp.where(weights > 0, total, jnp.inf))
     ratio = jnp.where(total > 0, smallest[None, :] / jnp.where(total > 0, total, 1.0), 1.0)
     return smallest / jnp.sum(weights * ratio, axis=0) - H
+
+
+def _smallest(values: Float[Array, "phase eigenvalue"]) -> Float[Array, " eigenvalue"]:
+    """Return the smallest over the phases.
+
+    Its derivative is that of one place. `jnp.min` spreads it over all that are equal to the
+    minimum: none may be, where the compiler rounds the values that it compares differently.
+    """
+    place = jnp.argmin(jax.lax.stop_gradient(values), axis=0)
+    return jnp.take_along_axis(values, place[None], axis=0)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -150,7 +151,7 @@ def _modulus(
         case "hill":
             values = 0.5 * (voigt + average(jnp.zeros_like(voigt)))
         case "self-consistent":
-            scale = voigt.max()
+            scale = jax.lax.stop_gradient(voigt.max())
             values = scale * fixed_point(
                 lambda x: average(constraint(scale * x, kinematics)) / scale,
                 voigt / scale,

@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array
 
 from scalebridge.cell.sections import Section
+from scalebridge.laws.protocol import Response
 
 States = tuple[Any, ...]
 
@@ -64,6 +65,20 @@ def find_places(labels: np.ndarray, phases: int) -> Places:
 def _spread(count: int, value: Array) -> Array:
     """Return a value for each of the points, as last axis."""
     return jnp.broadcast_to(jnp.asarray(value)[..., None], (*jnp.shape(value), count))
+
+
+@eqx.filter_jit
+def _respond(
+    section: Section,
+    gradient: Array,
+    turn: Array | None,
+    turns_with: int | None,
+    state: Any,
+    dt: Array,
+) -> Response:
+    """Evaluate a law at many points; traced once, however often a program evaluates it."""
+    batched = jax.vmap(section.respond, in_axes=(-1, turns_with, -1, None), out_axes=-1)
+    return batched(gradient, turn, state, dt)
 
 
 class Constituents(eqx.Module):
@@ -140,8 +155,7 @@ class Constituents(eqx.Module):
         turns_with = None  # one turn, or none, for all points
         if turn is not None and turn.ndim == 3:
             turn, turns_with = jnp.tile(turn, (1, 1, self.points)), -1
-        batched = jax.vmap(section.respond, in_axes=(-1, turns_with, -1, None), out_axes=-1)
-        return lambda gradient: batched(gradient, turn, state, dt)
+        return lambda gradient: _respond(section, gradient, turn, turns_with, state, dt)
 
     def _gather(self, field: Array, phase: int) -> Array:
         """Return (…, point of the phase) of a field (…, point, voxel)."""

@@ -7,7 +7,7 @@ stresses vanish: three unknowns that the section finds point by point.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -80,9 +80,8 @@ class Section(eqx.Module):
             whole = jnp.zeros(6).at[keep].set(in_plane).at[_ACROSS].set(unknown)
             return self._turned(whole, turn, own, dt)
 
-        found = _vanish(lambda z: at(z, gradient), jax.lax.stop_gradient(across))
+        found, slope = _vanish(lambda z: at(z, gradient), jax.lax.stop_gradient(across))
         # One differentiable Newton step from the solution carries its derivatives.
-        slope = jax.lax.stop_gradient(jax.jacfwd(lambda z: at(z, gradient).flux[_ACROSS])(found))
         found = found - _solve3(slope, at(found, gradient).flux[_ACROSS])
         answer = at(found, gradient)
         return answer._replace(flux=answer.flux[keep], state=(answer.state, found))
@@ -109,27 +108,40 @@ def _turns(physics: str, R: Array) -> tuple[Any, Any]:
     )
 
 
-def _vanish(respond: Any, start: Array) -> Array:
-    """Return the strains across at which the stresses across vanish, by Newton's method."""
+class _Iterate(NamedTuple):
+    """Strains across, the stresses there, their slope, the size of all stresses."""
 
-    def stress(z: Array) -> tuple[Array, Array]:
-        flux = respond(z).flux
-        return flux[_ACROSS], jnp.sqrt(jnp.sum(flux**2))
+    z: Array
+    off: Array
+    slope: Array
+    size: Array
+    steps: Array | int
 
-    def unfinished(carry: tuple[Array, Array, Array, Array]) -> Array:
-        _, off, size, count = carry
-        return (jnp.max(jnp.abs(off)) > _TOLERANCE * size) & (count < _ITERATIONS)
 
-    def body(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        z, off, _, count = carry
-        slope = jax.jacfwd(lambda z: respond(z).flux[_ACROSS])(z)
-        z = z - _solve3(slope, off)
-        return z, *stress(z), count + 1
+def _vanish(respond: Any, start: Array) -> tuple[Array, Array]:
+    """Return the strains across at which the stresses across vanish, by Newton's method.
 
-    z, off, size, _ = jax.lax.while_loop(unfinished, body, (start, *stress(start), jnp.array(0)))
+    Also the slope of the stresses there. Constants to whoever differentiates.
+    """
+
+    def flux(z: Array) -> tuple[Array, Array]:
+        found = respond(z).flux
+        return found[_ACROSS], found
+
+    def unfinished(it: _Iterate) -> Array:
+        return (jnp.max(jnp.abs(it.off)) > _TOLERANCE * it.size) & (it.steps < _ITERATIONS)
+
+    def step(it: _Iterate) -> _Iterate:
+        z = it.z - _solve3(it.slope, it.off)
+        slope, whole = jax.jacfwd(flux, has_aux=True)(z)
+        return _Iterate(z, whole[_ACROSS], slope, jnp.sqrt(jnp.sum(whole**2)), it.steps + 1)
+
+    # The first step stays where it is.
+    first = _Iterate(start, jnp.zeros(3), jnp.eye(3), -jnp.ones(()), 0)
+    it = jax.lax.while_loop(unfinished, step, first)
     # Newton's last step may stay above the tolerance by rounding; far above it has failed.
-    good = jnp.max(jnp.abs(off)) <= 1e3 * _TOLERANCE * size
-    return jax.lax.stop_gradient(jnp.where(good, z, jnp.nan))
+    good = jnp.max(jnp.abs(it.off)) <= 1e3 * _TOLERANCE * it.size
+    return jax.lax.stop_gradient((jnp.where(good, it.z, jnp.nan), it.slope))
 
 
 def _solve3(A: Array, b: Array) -> Array:

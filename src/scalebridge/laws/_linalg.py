@@ -36,7 +36,7 @@ def solve_small(matrix: Float[Array, "n n"], right: Float[Array, " n"]) -> Float
     size = matrix.shape[0]
     index = jnp.arange(size)
     rows = jnp.concatenate([matrix, right[:, None]], axis=1)
-    rows = rows / jnp.max(jnp.abs(matrix), axis=1, keepdims=True)
+    rows = rows / jax.lax.stop_gradient(jnp.max(jnp.abs(matrix), axis=1, keepdims=True))
 
     def eliminate(k: int, rows: Float[Array, "n n_1"]) -> Float[Array, "n n_1"]:
         pivot = jnp.argmax(jnp.where(index >= k, jnp.abs(rows[:, k]), -1.0))

@@ -27,6 +27,7 @@ import jax
 import numpy as np
 from scipy.optimize import nnls
 
+from scalebridge._compiling import Compiling, first_calls
 from scalebridge.errors import ConvergenceError, Interrupted
 from scalebridge.study.cost_cells import coarse
 
@@ -129,14 +130,17 @@ def predict(request: StructureRequest) -> StructureCost:
     }
     pilot, share, first = _pilot(request, rough)
     counted = measured(pilot)
-    regions, exponents, compiling = {}, {}, first
+    regions, exponents, known = {}, {}, 0.0
     for region in whole.regions:
         if region.name not in fine:
             continue
         points = fine[region.name]
         gradients = region.gradients(pilot.field[-1], whole.space)
         dt = float(np.diff(request.times)[-1])
-        pace, coarser = (_pace(p, gradients, dt) for p in (points, rough[region.name]))
+        with first_calls() as compiled:
+            pace = _pace(points, gradients, dt)
+        known += compiled.seconds - compiled.again
+        coarser = _pace(rough[region.name], gradients, dt)
         own = counted.regions[region.name]
         # Iterations grow a little with the resolution: by as much as in the answers timed.
         growth = pace.iterations / coarser.iterations if coarser.iterations else 1.0
@@ -156,7 +160,7 @@ def predict(request: StructureRequest) -> StructureCost:
         regions=regions,
         assembly=counted.assembly * share,
         linear=counted.linear * share,
-        compiling=compiling,
+        compiling=max(first.seconds - known, first.again),
         exponents=exponents,
         memory=memory_of_states(whole),
         pilot=pilot,
@@ -258,11 +262,11 @@ def is_micro(region: Region) -> bool:
 
 def _pilot(
     request: StructureRequest, rough: Mapping[str, CellPoints]
-) -> tuple[Solution, float, float]:
+) -> tuple[Solution, float, Compiling]:
     """Follow the history with coarse cells.
 
-    Return also what its counts must be multiplied by, and the seconds of its first calls, which
-    the fine cells will take too.
+    Return also what its counts must be multiplied by, and its first calls: the fine cells have
+    as many, of which those that are timed here will be known.
     """
     from scalebridge.structure import marching
 
@@ -277,35 +281,36 @@ def _pilot(
 
     def stop_in_time(event: Any) -> None:
         nonlocal enough
-        enough = event.step > 1 and time.perf_counter() - begun > _BUDGET
+        enough = event.step > 1 and time.perf_counter() - begun - compiled.seconds > _BUDGET
         if enough:
             raise KeyboardInterrupt
 
-    try:
-        found: Any = marching.march(
-            dataclasses.replace(whole, regions=regions),
-            request.times.tolist(),
-            physics=request.structure.physics,
-            plane=request.structure.plane,
-            tolerance=request.tolerance,
-            keep=(),
-            newton_iterations=request.newton_iterations,
-            cuts=request.cuts,
-            progress=stop_in_time,
-            checkpoint=None,
-            workers=None,
-            alike=request.alike,
-            throw=True,
-        )
-    except Interrupted as stop:
-        if not enough:
-            raise
-        found = stop.partial
-    except ConvergenceError as error:  # the coarse cells may fail where the fine ones do not
-        found = error.partial
+    with first_calls() as compiled:
+        try:
+            found: Any = marching.march(
+                dataclasses.replace(whole, regions=regions),
+                request.times.tolist(),
+                physics=request.structure.physics,
+                plane=request.structure.plane,
+                tolerance=request.tolerance,
+                keep=(),
+                newton_iterations=request.newton_iterations,
+                cuts=request.cuts,
+                progress=stop_in_time,
+                checkpoint=None,
+                workers=None,
+                alike=request.alike,
+                throw=True,
+            )
+        except Interrupted as stop:
+            if not enough:
+                raise
+            found = stop.partial
+        except ConvergenceError as error:  # the coarse cells may fail where the fine ones do not
+            found = error.partial
     done = len(found.times) - 1
     share = _extrapolation(found, done, last) if 0 < done < last else 1.0
-    return found, share, found.timings["compiling"]
+    return found, share, compiled
 
 
 def _extrapolation(found: Solution, done: int, last: int) -> float:
